@@ -139,7 +139,9 @@ pub struct OrgUnitCode(u64);
 
 /// Why a text or number is not an [`OrgUnitCode`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("division code {0:?} is not 6, 9 or 12 digits: use the GB/T 2260 code of the county, town or village")]
+#[error(
+    "division code {0:?} is not 6, 9 or 12 digits: use the GB/T 2260 code of the county, town or village"
+)]
 pub struct OrgUnitCodeError(pub String);
 
 impl OrgUnitCode {
@@ -150,9 +152,7 @@ impl OrgUnitCode {
     pub fn new(text: &str) -> Result<Self, OrgUnitCodeError> {
         let digits_only = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
         match (text.len(), digits_only) {
-            (6 | 9 | 12, true) => {
-                text.parse().map(Self).map_err(|_| OrgUnitCodeError(text.to_owned()))
-            }
+            (6 | 9 | 12, true) => text.parse().map(Self).map_err(|_| OrgUnitCodeError(text.to_owned())),
             _ => Err(OrgUnitCodeError(text.to_owned())),
         }
     }

@@ -15,8 +15,8 @@ mod time;
 
 pub use coordinates::CoordinateSystem;
 pub use ids::{
-    AlertId, DeviceId, DeviceIdError, ElderId, IncidentId, OfferId, OrgUnitCode, OrgUnitCodeError, ProviderId,
-    ResponderId,
+    AlertId, DeviceId, DeviceIdError, ElderId, IncidentId, OfferId, OrgUnitCode, OrgUnitCodeError,
+    ProviderId, ResponderId,
 };
 pub use kind::{Kind, Priority, UnknownWord};
 pub use place::{Metres, Place, PlaceError};

@@ -53,14 +53,16 @@ impl Place {
             return Err(PlaceError::NoFix);
         }
         let (latitude, longitude) = system.to_wgs84(latitude, longitude);
-        let e7 = |degrees: f64| (degrees * 1e7).round() as i32;
-        Ok(Self { latitude_e7: e7(latitude), longitude_e7: e7(longitude), source: system })
+        // Turning BD-09 into WGS-84 can step over the edge of the globe by a few metres.
+        let e7 = |degrees: f64, most: f64| (degrees.clamp(-most, most) * 1e7).round() as i32;
+        Ok(Self { latitude_e7: e7(latitude, 90.0), longitude_e7: e7(longitude, 180.0), source: system })
     }
 
     /// Returns the place at these numbers of 10⁻⁷ degree in WGS-84, or `None` outside the globe.
     #[must_use]
     pub fn from_e7(latitude_e7: i32, longitude_e7: i32, source: CoordinateSystem) -> Option<Self> {
-        let inside = latitude_e7.unsigned_abs() <= 900_000_000 && longitude_e7.unsigned_abs() <= 1_800_000_000;
+        let inside =
+            latitude_e7.unsigned_abs() <= 900_000_000 && longitude_e7.unsigned_abs() <= 1_800_000_000;
         inside.then_some(Self { latitude_e7, longitude_e7, source })
     }
 
@@ -143,7 +145,8 @@ mod tests {
             2.0 * 6_371_008.8 * h.sqrt().asin()
         };
         for latitude in [18.0, 32.7, 45.0, 53.5, 60.0] {
-            for (north, east) in [(100.0, 0.0), (0.0, 3_000.0), (-20_000.0, 20_000.0), (30_000.0, -40_000.0)] {
+            for (north, east) in [(100.0, 0.0), (0.0, 3_000.0), (-20_000.0, 20_000.0), (30_000.0, -40_000.0)]
+            {
                 let from = at(latitude, 119.0);
                 let to = from.offset(north, east);
                 let truth = haversine(from, to);
@@ -164,6 +167,8 @@ mod tests {
         assert!(Place::new(f64::NAN, 0.0, CoordinateSystem::Wgs84).is_err());
         assert_eq!(Place::new(0.0, -181.0, CoordinateSystem::Wgs84), Err(PlaceError::Longitude(-181.0)));
         assert_eq!(Place::new(0.0, 0.0, CoordinateSystem::Gcj02), Err(PlaceError::NoFix));
+        let edge = Place::new(45.0, -180.0, CoordinateSystem::Bd09).expect("on the globe");
+        assert_eq!(Place::from_e7(edge.latitude_e7(), edge.longitude_e7(), CoordinateSystem::Bd09), Some(edge));
         assert_eq!(Place::from_e7(i32::MIN, 0, CoordinateSystem::Wgs84), None);
     }
 }
