@@ -1,1 +1,82 @@
-//! (to come)
+//! The journal: what was decided, in order, on the disk before anybody is told.
+//!
+//! A journal is a directory of segment files. It knows nothing about alerts: it keeps opaque bytes and promises this
+//! about them.
+//!
+//! - **Told means written.** A record is released as [`Outcome::Durable`] only after the disk said that its bytes are
+//!   flushed. What was released survives kill -9 and power loss.
+//! - **In order, once.** Records and barriers are released in the order they were appended, each exactly once.
+//! - **After an error nothing more is promised.** When a write or a flush fails, that group and everything after it is
+//!   released as [`Outcome::NotDurable`], [`Journal::health`] says why, and the file is never written again until the
+//!   journal is opened anew: after a failed flush the kernel may have dropped the bytes and call the next one a success.
+//! - **Torn is not damaged.** The end of a journal may hold half a group that a power cut interrupted; nobody was
+//!   told about it, so opening cuts it and says so. A bad record that a later one proves to have been flushed is
+//!   damage: opening refuses, names the place and changes nothing.
+//! - **Nothing is left out silently.** Every record carries a checksum, its sequence number and the hash of the
+//!   record before it. A missing file, a gap or a changed byte is named, never skipped.
+//! - **One writer.** A second process that opens the same directory is refused.
+
+mod disk;
+mod fault;
+mod format;
+mod journal;
+mod queue;
+mod recover;
+mod scan;
+pub mod testing;
+mod verify;
+mod writer;
+
+pub use disk::{Disk, RealDisk, SegmentFile};
+pub use fault::{AppendError, Failure, Fault, OpenError, ReadError};
+pub use format::Hash;
+pub use journal::{Health, Journal, Outcome, Released};
+pub use recover::{OpenReport, ReplayError};
+pub use scan::Cut;
+pub use verify::{Records, Verified, read, read_on, verify, verify_on};
+
+/// The place of a record in its journal. The first record has 1; 0 means "before the first".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sequence(pub u64);
+
+impl std::fmt::Display for Sequence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The limits of a journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Size of a segment file in bytes, allocated ahead; at least 4 KiB, at most 1 GiB (values outside are moved to
+    /// the nearer end). A record that does not fit gets a segment of its own size.
+    pub segment_bytes: u64,
+    /// The longest payload in bytes; at most 512 MiB.
+    pub max_record_bytes: usize,
+    /// How many records and barriers may wait for the committer before [`Journal::append`] blocks.
+    pub queue_records: usize,
+    /// How many bytes may wait for the committer before [`Journal::append`] blocks. One record is always let in.
+    pub queue_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            segment_bytes: 16 << 20,
+            max_record_bytes: 64 << 20,
+            // Two groups of the largest load measured; more only adds waiting.
+            queue_records: 4096,
+            queue_bytes: 8 << 20,
+        }
+    }
+}
+
+impl Options {
+    pub(crate) fn within_limits(mut self) -> Self {
+        self.segment_bytes =
+            self.segment_bytes.clamp(format::MIN_SEGMENT_BYTES, format::MAX_SEGMENT_BYTES) & !7;
+        self.max_record_bytes = self.max_record_bytes.min(format::MAX_RECORD_BYTES);
+        self.queue_records = self.queue_records.max(1);
+        self
+    }
+}

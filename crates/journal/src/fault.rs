@@ -1,0 +1,205 @@
+//! Fault: what can be wrong with a journal, where, and what to do about it?
+
+use crate::{Hash, ReplayError, Sequence};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// Damage to the files of a journal. Nothing was changed on the disk.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Fault {
+    /// A record that had been flushed is not readable any more.
+    #[error(
+        "{place}, byte {offset}: record {sequence} is damaged ({what}), though it had been flushed. Run `anhu \
+         journal verify`, then restore the journal from a backup"
+    )]
+    Damaged {
+        /// The file.
+        place: String,
+        /// Where the record starts, in bytes from the start of the file.
+        offset: u64,
+        /// The record that should be there.
+        sequence: Sequence,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// A sound record has another number than the one that is due.
+    #[error(
+        "{place}, byte {offset}: found record {found} where {expected} is due. Run `anhu journal verify`, then \
+         restore the journal from a backup"
+    )]
+    Gap {
+        /// The file.
+        place: String,
+        /// Where the record starts, in bytes from the start of the file.
+        offset: u64,
+        /// The number that is due.
+        expected: Sequence,
+        /// The number that is there.
+        found: Sequence,
+    },
+    /// A record does not follow from the one before it: one of them was exchanged.
+    #[error(
+        "{place}, byte {offset}: {sequence} says that the record before it has the hash {says}, but it has {has}. \
+         Somebody changed this journal, or files of two journals were mixed: restore it from a backup"
+    )]
+    BrokenChain {
+        /// The file.
+        place: String,
+        /// Where the record or segment header starts, in bytes from the start of the file.
+        offset: u64,
+        /// The record, or the first of the segment.
+        sequence: Sequence,
+        /// The hash that is written down.
+        says: Hash,
+        /// The hash of the record before.
+        has: Hash,
+    },
+    /// A segment between two others is gone.
+    #[error(
+        "{place} continues the segment that starts with record {expected}, but the file before it starts with \
+         {found}. A file is missing: restore the journal from a backup"
+    )]
+    MissingSegment {
+        /// The file after the gap.
+        place: String,
+        /// The first record of the segment that should stand before it.
+        expected: Sequence,
+        /// The first record of the segment that stands before it, 0 when there is none.
+        found: Sequence,
+    },
+    /// The file has the name of a segment, but its first bytes are not those of one.
+    #[error("{place} is not a sound segment ({what}). Restore the journal from a backup")]
+    Header {
+        /// The file.
+        place: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The file has another size than the one it was made with.
+    #[error("{place} has {found} bytes instead of {expected}. Restore the journal from a backup")]
+    Size {
+        /// The file.
+        place: String,
+        /// The size written in the file, in bytes.
+        expected: u64,
+        /// The size it has, in bytes.
+        found: u64,
+    },
+    /// The file was written by a newer program.
+    #[error("{place} has format version {found}; this program knows 1. Start the newer version of Anhu")]
+    Version {
+        /// The file.
+        place: String,
+        /// The version written in the file.
+        found: u32,
+    },
+}
+
+/// Why a journal was not opened. Nothing was lost by it.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// Another writer has the directory. Stop the other server, or give this one a directory of its own.
+    #[error("{0} is in use by another process. Stop the other server, or choose another data directory")]
+    Locked(PathBuf),
+    /// The system refused something. See its message.
+    #[error("{place}: {source}. Check that the disk is there, has space and belongs to this user")]
+    Io {
+        /// The file or directory.
+        place: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The files are damaged.
+    #[error(transparent)]
+    Damaged(#[from] Fault),
+    /// The caller has a state that is newer than the journal. Rebuild that state from the journal.
+    #[error(
+        "asked to replay after record {from}, but the journal ends at {head}. Rebuild the state from record 1"
+    )]
+    Ahead {
+        /// The record the caller wants to go on from.
+        from: Sequence,
+        /// The last record of the journal.
+        head: Sequence,
+    },
+    /// Records that the caller needs are no longer in the directory. Bring back the older segments from a backup.
+    #[error(
+        "asked to replay after record {from}, but the oldest one is {oldest}. Bring back the older segments"
+    )]
+    Behind {
+        /// The record the caller wants to go on from.
+        from: Sequence,
+        /// The first record in the directory.
+        oldest: Sequence,
+    },
+    /// The caller could not use a record.
+    #[error("record {sequence} cannot be replayed: {source}")]
+    Replay {
+        /// The record.
+        sequence: Sequence,
+        /// What the caller said.
+        source: ReplayError,
+    },
+}
+
+/// Why reading stopped.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// The files are damaged.
+    #[error(transparent)]
+    Damaged(#[from] Fault),
+    /// The system refused something. See its message.
+    #[error("{place}: {source}")]
+    Io {
+        /// The file or directory.
+        place: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl From<ReadError> for OpenError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Damaged(fault) => OpenError::Damaged(fault),
+            ReadError::Io { place, source } => OpenError::Io { place, source },
+        }
+    }
+}
+
+/// Why a record was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum AppendError {
+    /// The payload is longer than [`Options::max_record_bytes`](crate::Options::max_record_bytes). Nothing was
+    /// appended; split it or refuse it.
+    #[error("a record of {bytes} bytes is longer than the limit of {limit}. Split it or refuse it")]
+    TooLong {
+        /// The length of the payload in bytes.
+        bytes: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The committer is gone because the sink panicked. Nothing was appended; open the journal anew.
+    #[error("the journal's thread has stopped. Restart the server")]
+    Stopped,
+}
+
+/// The write or flush that failed and ended the promise of durability.
+#[derive(Clone, Debug, Error)]
+#[error("{place}: {what} failed: {source}. Free space or replace the disk, then restart the server")]
+pub struct Failure {
+    /// The file.
+    pub place: String,
+    /// What was tried.
+    pub what: &'static str,
+    /// What the system said.
+    pub source: Arc<io::Error>,
+}
+
+/// Names the file in an error of the system.
+pub(crate) fn at(place: &str) -> impl FnOnce(io::Error) -> OpenError {
+    let place = place.to_owned();
+    move |source| OpenError::Io { place, source }
+}

@@ -1,0 +1,150 @@
+//! Recover: what does the journal hold after the last run, whatever ended it?
+
+use crate::disk::{Disk, SegmentFile, write_all};
+use crate::fault::at;
+use crate::scan::{self, Chain, Cursor, Segment, Step};
+use crate::writer::{self, Tail, Writer};
+use crate::{Cut, Hash, OpenError, Options, Sequence};
+use std::io;
+use std::sync::Arc;
+
+/// What a caller's replay may fail with.
+pub type ReplayError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What was found when a journal was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenReport {
+    /// The generation of this writer: 1 for the first. One that wrote nothing leaves its number to the next.
+    pub epoch: u32,
+    /// The last record, 0 in an empty journal.
+    pub head: Sequence,
+    /// The hash of that record, zeros in an empty journal.
+    pub head_hash: Hash,
+    /// How many records were handed to the replay.
+    pub replayed: u64,
+    /// How many segment files there are.
+    pub segments: usize,
+    /// The torn end that was cut off, if the last run ended in a crash.
+    pub cut: Option<Cut>,
+}
+
+/// Receives the records of a journal.
+pub(crate) type Replay<'a> = &'a mut dyn FnMut(Sequence, &[u8]) -> Result<(), ReplayError>;
+
+/// Replays the records after `from` and returns a writer that goes on behind the last one.
+///
+/// Segments that end before `from` are not read, only their headers are; so the cost is that of the records after it.
+pub(crate) fn recover(
+    disk: Arc<dyn Disk>,
+    options: &Options,
+    from: Sequence,
+    replay: Replay<'_>,
+) -> Result<(Writer, OpenReport), OpenError> {
+    let firsts = scan::segments(&*disk)?;
+    let Some((last, earlier)) = firsts.split_last() else {
+        check_not_ahead(from, 0)?;
+        writer::remove_leftovers(&*disk)?;
+        let writer = Writer::create(disk, options)?;
+        let report = report(&writer, 0, 1, None);
+        return Ok((writer, report));
+    };
+    check_not_behind(from, firsts[0])?;
+    check_headers(&*disk, &firsts)?;
+    // The segment of the record after `from` is the last one that starts at or before it.
+    let needed = firsts.partition_point(|first| *first <= from.0.saturating_add(1)).saturating_sub(1);
+    let mut chain = Chain::before(&scan::header(&*disk, firsts[needed])?);
+    let mut replayed = 0;
+    for (index, first) in earlier.iter().enumerate().skip(needed) {
+        let segment = Segment::load(&*disk, *first)?;
+        let mut cursor = Cursor::start(&segment, chain, Some(firsts[index + 1]))?;
+        replay_segment(&segment, &mut cursor, from, &mut replayed, replay)?;
+        chain = cursor.chain;
+    }
+    let segment = Segment::load(&*disk, *last)?;
+    let mut cursor = Cursor::start(&segment, chain, None)?;
+    let (offset, cut) = replay_segment(&segment, &mut cursor, from, &mut replayed, replay)?;
+    check_not_ahead(from, cursor.chain.head)?;
+    writer::remove_leftovers(&*disk)?;
+
+    let name = scan::segment_name(*last);
+    let file = disk.open(&name).map_err(at(&segment.place))?;
+    settle(&*file, &segment, &cursor, offset, cut.as_ref()).map_err(at(&segment.place))?;
+    let chain = Chain { epoch: cursor.chain.epoch + 1, ..cursor.chain };
+    let tail = Tail { file, place: segment.place, header: segment.header, offset, chain };
+    let writer = Writer::resume(disk, options, tail)?;
+    let report = report(&writer, replayed, firsts.len(), cut);
+    Ok((writer, report))
+}
+
+fn report(writer: &Writer, replayed: u64, segments: usize, cut: Option<Cut>) -> OpenReport {
+    let chain = writer.chain();
+    let (epoch, head, head_hash) = (chain.epoch, Sequence(chain.head), chain.hash);
+    OpenReport { epoch, head, head_hash, replayed, segments, cut }
+}
+
+fn replay_segment(
+    segment: &Segment,
+    cursor: &mut Cursor,
+    from: Sequence,
+    replayed: &mut u64,
+    replay: Replay<'_>,
+) -> Result<(u64, Option<Cut>), OpenError> {
+    loop {
+        match cursor.next(segment)? {
+            Step::End { offset, torn } => return Ok((offset, torn)),
+            Step::Record { sequence, payload } if sequence > from => {
+                replay(sequence, segment.bytes(payload))
+                    .map_err(|source| OpenError::Replay { sequence, source })?;
+                *replayed += 1;
+            }
+            Step::Record { .. } => {}
+        }
+    }
+}
+
+/// Makes what was read what the disk holds: cuts the torn end, and writes the last group again.
+///
+/// The last group may be in the kernel's memory only: after a failed flush the kernel calls its pages clean, and no
+/// later flush would write them. Its records were just replayed, so from now on they must be as safe as any other.
+fn settle(
+    file: &dyn SegmentFile,
+    segment: &Segment,
+    cursor: &Cursor,
+    offset: u64,
+    cut: Option<&Cut>,
+) -> io::Result<()> {
+    if let Some(cut) = cut {
+        write_all(file, &vec![0; cut.bytes as usize], cut.offset)?;
+    }
+    if !cursor.chain.proven {
+        let group = cursor.last_group();
+        write_all(file, segment.bytes(group..offset as usize), group as u64)?;
+    }
+    if cut.is_some() || !cursor.chain.proven { file.sync() } else { Ok(()) }
+}
+
+fn check_headers(disk: &dyn Disk, firsts: &[u64]) -> Result<(), OpenError> {
+    let mut before = None;
+    for first in firsts {
+        let header = scan::header(disk, *first)?;
+        if let Some(before) = before {
+            scan::check_neighbours(disk, &before, &header)?;
+        }
+        before = Some(header);
+    }
+    Ok(())
+}
+
+fn check_not_behind(from: Sequence, oldest: u64) -> Result<(), OpenError> {
+    if from.0.saturating_add(1) < oldest {
+        return Err(OpenError::Behind { from, oldest: Sequence(oldest) });
+    }
+    Ok(())
+}
+
+fn check_not_ahead(from: Sequence, head: u64) -> Result<(), OpenError> {
+    if from.0 > head {
+        return Err(OpenError::Ahead { from, head: Sequence(head) });
+    }
+    Ok(())
+}

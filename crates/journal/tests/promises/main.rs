@@ -1,0 +1,9 @@
+//! Promises: does the journal keep them, whatever happens to the disk and the process?
+
+mod appending;
+mod crashes;
+mod damage;
+mod failures;
+mod first_format;
+mod killed;
+mod rig;
