@@ -1,0 +1,164 @@
+//! Decide: one command in, the events that follow from it out.
+
+use model::{IncidentId, OfferId, Timestamp};
+use roster::{Duty, Roster};
+
+use crate::{
+    alert,
+    command::{Command, Rejection},
+    deadline,
+    event::{Event, IncidentEvent},
+    field,
+    incident::Incident,
+    operator,
+    policy::Policy,
+    state::State,
+};
+
+/// What follows from a command.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Decision {
+    /// What happened, in order; empty when the command changes nothing.
+    pub events: Vec<Event>,
+    /// The incident it is about, if any.
+    pub incident: Option<IncidentId>,
+    /// The very same message was heard before.
+    pub duplicate: bool,
+}
+
+/// Returns what follows from `command` at `now`.
+///
+/// The events must be given to [`State::evolve`] and to [`follow`] before the next call. Responders who are asked have
+/// been claimed in `roster` when this returns. Never linear in elders, responders or history.
+///
+/// # Errors
+/// [`Rejection`] says why a wish cannot be granted; then nothing has changed. Alerts are never rejected.
+pub fn decide(
+    state: &State,
+    roster: &Roster,
+    policy: &Policy,
+    now: Timestamp,
+    command: Command,
+) -> Result<Decision, Rejection> {
+    let desk = Desk { state, roster, policy, now };
+    match command {
+        Command::RaiseAlert(alert) => Ok(alert::raise(&desk, *alert)),
+        Command::Restore { subject, device, kind } => Ok(alert::restore(&desk, &subject, device, kind)),
+        Command::SetDuty { responder, duty } => field::set_duty(&desk, responder, duty),
+        Command::SetDrillMode { on } => Ok(operator::set_drill_mode(&desk, on)),
+        Command::OfferDelivered { offer } => field::offer_delivered(&desk, offer),
+        Command::OfferSeen { offer } => field::offer_seen(&desk, offer),
+        Command::AcceptOffer { responder, offer } => field::accept(&desk, responder, offer),
+        Command::DeclineOffer { responder, offer, reason } => field::decline(&desk, responder, offer, reason),
+        Command::UpdateAssignment { responder, incident, step } => {
+            field::update_assignment(&desk, responder, incident, step)
+        }
+        Command::Operate { incident, operator, operation } => {
+            operator::operate(&desk, incident, operator, operation)
+        }
+        Command::Tick => Ok(deadline::fire(&desk)),
+    }
+}
+
+/// Keeps the roster equal to what `event` says: releases who is no longer bound, and sets duties.
+///
+/// Claims are made by [`decide`], and after a restart by [`catch_up`].
+pub fn follow(roster: &Roster, event: &Event) {
+    match event {
+        Event::DutyChanged { responder, duty } => {
+            roster.set_duty(*responder, *duty);
+        }
+        Event::DrillModeChanged { .. } => {}
+        Event::Incident { incident, event } => match event {
+            IncidentEvent::OfferEnded { responder, .. }
+            | IncidentEvent::AssignmentAborted { responder, .. } => {
+                roster.release(*responder, *incident);
+            }
+            IncidentEvent::AssignmentAdvanced { responder, state } => {
+                if !state.is_live() {
+                    roster.release(*responder, *incident);
+                }
+            }
+            IncidentEvent::Opened(_)
+            | IncidentEvent::AlertRaised(_)
+            | IncidentEvent::PriorityRaised { .. }
+            | IncidentEvent::Restored { .. }
+            | IncidentEvent::TimersArmed { .. }
+            | IncidentEvent::WaveSent(_)
+            | IncidentEvent::OfferDelivered { .. }
+            | IncidentEvent::OfferSeen { .. }
+            | IncidentEvent::OfferAccepted { .. }
+            | IncidentEvent::Escalated { .. }
+            | IncidentEvent::Acknowledged { .. }
+            | IncidentEvent::SearchStopped { .. }
+            | IncidentEvent::NoteAdded { .. }
+            | IncidentEvent::Resolved { .. }
+            | IncidentEvent::Closed { .. } => {}
+        },
+    }
+}
+
+/// Makes a roster in which everybody is enrolled and nobody has come yet equal to `state`: duties and claims. For after
+/// a restart.
+///
+/// Whoever went off duty while on the way is still bound, and only somebody on duty can be claimed, so duties go last.
+pub fn catch_up(roster: &Roster, state: &State) {
+    for (responder, incident) in state.bound() {
+        roster.set_duty(responder, Duty::OnDuty);
+        // Fails only for somebody who is not enrolled any more, whom nobody can ask.
+        let _ = roster.claim(responder, incident);
+    }
+    for (responder, duty) in state.duties() {
+        roster.set_duty(responder, duty);
+    }
+}
+
+/// What every decision may look at.
+pub(crate) struct Desk<'a> {
+    pub(crate) state: &'a State,
+    pub(crate) roster: &'a Roster,
+    pub(crate) policy: &'a Policy,
+    pub(crate) now: Timestamp,
+}
+
+impl<'a> Desk<'a> {
+    /// Begins a decision about `incident` on a copy of it, so that later steps see what earlier ones recorded.
+    pub(crate) fn draft(&self, incident: Incident) -> Draft<'a> {
+        Draft {
+            roster: self.roster,
+            policy: self.policy,
+            now: self.now,
+            next_offer: self.state.next_offer(),
+            incident,
+            events: Vec::new(),
+        }
+    }
+
+    /// Begins a decision about the open incident `id`.
+    pub(crate) fn draft_of(&self, id: IncidentId) -> Result<Draft<'a>, Rejection> {
+        self.state.incident(id).map(|incident| self.draft(incident.clone())).ok_or(Rejection::NoIncident(id))
+    }
+}
+
+/// A decision in the making: the incident as it will be, and the events so far.
+pub(crate) struct Draft<'a> {
+    pub(crate) roster: &'a Roster,
+    pub(crate) policy: &'a Policy,
+    pub(crate) now: Timestamp,
+    pub(crate) next_offer: OfferId,
+    pub(crate) incident: Incident,
+    pub(crate) events: Vec<Event>,
+}
+
+impl Draft<'_> {
+    /// Writes `event` down in the draft.
+    pub(crate) fn record(&mut self, event: IncidentEvent) {
+        self.incident.evolve(&event);
+        self.events.push(Event::Incident { incident: self.incident.id, event });
+    }
+
+    /// Ends the draft.
+    pub(crate) fn decided(self) -> Decision {
+        Decision { events: self.events, incident: Some(self.incident.id), duplicate: false }
+    }
+}
