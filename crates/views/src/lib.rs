@@ -1,1 +1,16 @@
-//! (to come)
+//! Read models: what people look at, folded from events, off the path of an alert's decision.
+//!
+//! - The [`Board`] shows every incident as operators see it. It is a function of the dispatch journal alone.
+//! - The [`Directory`] answers in one look-up whose device this is and where they live. It is a function of the
+//!   registry journal alone.
+//!
+//! Nothing here decides anything. Either can be thrown away and folded again.
+
+mod board;
+mod directory;
+mod notice;
+mod story;
+
+pub use board::{Board, Change};
+pub use directory::{Directory, Home};
+pub use notice::{Notice, assignment_notice, live_notices, notices};

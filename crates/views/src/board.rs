@@ -1,0 +1,214 @@
+//! The board: every incident as the hotline sees it.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use dashmap::DashMap;
+use dispatch::{Event, IncidentEvent};
+use model::{IncidentId, ResponderId, Timestamp};
+use prost::Message as _;
+use wire::v1;
+
+use crate::story;
+
+/// Closed incidents kept for look-up; older ones are in the journal. About 4 KiB each.
+const CLOSED_KEPT: usize = 20_000;
+
+/// Every open incident and the latest closed ones. Readers never wait for each other; one writer folds.
+#[derive(Debug, Default)]
+pub struct Board {
+    incidents: DashMap<IncidentId, Arc<v1::Incident>>,
+    bound: DashMap<ResponderId, IncidentId>,
+    order: Mutex<Order>,
+    open: AtomicUsize,
+}
+
+/// Which incidents there are, oldest first.
+#[derive(Debug, Default)]
+struct Order {
+    open: BTreeSet<IncidentId>,
+    closed: BTreeSet<IncidentId>,
+}
+
+/// One decided record and how it reached the disk.
+#[derive(Debug, Clone, Copy)]
+pub struct Change<'a> {
+    /// Its place in the journal, which becomes the revision of the incidents it changes.
+    pub sequence: u64,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// When it was flushed; `None` when the disk refused it.
+    pub durable_at: Option<Timestamp>,
+    /// What was decided.
+    pub events: &'a [Event],
+}
+
+impl Board {
+    /// Writes a record down and returns the incidents it changed, as they are now.
+    pub fn fold(&self, change: Change<'_>) -> Vec<Arc<v1::Incident>> {
+        let mut changed: Vec<IncidentId> = Vec::new();
+        for event in change.events {
+            if let Event::Incident { incident, event } = event {
+                self.fold_one(*incident, change, event);
+                if !changed.contains(incident) {
+                    changed.push(*incident);
+                }
+            }
+        }
+        changed.into_iter().filter_map(|id| self.get(id)).collect()
+    }
+
+    /// The incident, open or lately closed.
+    #[must_use]
+    pub fn get(&self, id: IncidentId) -> Option<Arc<v1::Incident>> {
+        self.incidents.get(&id).map(|incident| Arc::clone(&incident))
+    }
+
+    /// The incident that binds a responder by an offer or an assignment.
+    #[must_use]
+    pub fn incident_of(&self, responder: ResponderId) -> Option<Arc<v1::Incident>> {
+        let id = self.bound.get(&responder).map(|id| *id)?;
+        self.get(id)
+    }
+
+    /// Every incident that is not closed, oldest first.
+    #[must_use]
+    pub fn open(&self) -> Vec<Arc<v1::Incident>> {
+        let ids: Vec<IncidentId> = self.order().open.iter().copied().collect();
+        ids.into_iter().filter_map(|id| self.get(id)).collect()
+    }
+
+    /// How many are not closed.
+    #[must_use]
+    pub fn open_count(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Up to `limit` incidents below `before` that `keep` keeps, newest first.
+    pub fn page(
+        &self,
+        before: Option<IncidentId>,
+        limit: usize,
+        keep: impl Fn(&v1::Incident) -> bool,
+    ) -> Vec<Arc<v1::Incident>> {
+        let end = before.unwrap_or(IncidentId(u64::MAX));
+        let ids: Vec<IncidentId> = {
+            let order = self.order();
+            let mut ids: Vec<IncidentId> =
+                order.open.range(..end).chain(order.closed.range(..end)).copied().collect();
+            ids.sort_unstable();
+            ids
+        };
+        let newest_first = ids.into_iter().rev().filter_map(|id| self.get(id));
+        newest_first.filter(|incident| keep(incident)).take(limit).collect()
+    }
+
+    /// Everything as bytes, for [`Board::restore`].
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<u8> {
+        let incidents = self.page(None, usize::MAX, |_| true);
+        let incidents = incidents.iter().rev().map(|incident| v1::Incident::clone(incident)).collect();
+        v1::ListIncidentsResponse { incidents, next_page_token: String::new() }.encode_to_vec()
+    }
+
+    /// The board that [`Board::snapshot`] saw; `None` when the bytes are not such a snapshot.
+    #[must_use]
+    pub fn restore(bytes: &[u8]) -> Option<Self> {
+        let snapshot = v1::ListIncidentsResponse::decode(bytes).ok()?;
+        let board = Self::default();
+        for incident in snapshot.incidents {
+            let id = wire::Name::incident("name", &incident.name).ok()?;
+            let closed = incident.state() == v1::IncidentState::Closed;
+            for responder in bound_to(&incident) {
+                board.bound.insert(responder, id);
+            }
+            board.incidents.insert(id, Arc::new(incident));
+            board.note_order(id, closed);
+        }
+        Some(board)
+    }
+
+    fn fold_one(&self, id: IncidentId, change: Change<'_>, event: &IncidentEvent) {
+        if let IncidentEvent::Opened(opened) = event {
+            self.incidents.insert(id, Arc::new(story::opened(id, change, opened)));
+            self.note_order(id, false);
+        }
+        let Some(mut entry) = self.incidents.get_mut(&id) else { return };
+        story::tell(Arc::make_mut(&mut entry), change, event);
+        drop(entry);
+        self.note_bound(id, event);
+        if let IncidentEvent::Closed { .. } = event {
+            self.note_order(id, true);
+        }
+    }
+
+    fn note_bound(&self, id: IncidentId, event: &IncidentEvent) {
+        match event {
+            IncidentEvent::WaveSent(wave) => {
+                for chosen in &wave.chosen {
+                    self.bound.insert(chosen.responder, id);
+                }
+            }
+            IncidentEvent::OfferEnded { responder, .. }
+            | IncidentEvent::AssignmentAborted { responder, .. } => {
+                self.bound.remove_if(responder, |_, bound| *bound == id);
+            }
+            IncidentEvent::AssignmentAdvanced { responder, state } => {
+                if !state.is_live() {
+                    self.bound.remove_if(responder, |_, bound| *bound == id);
+                }
+            }
+            IncidentEvent::Opened(_)
+            | IncidentEvent::AlertRaised(_)
+            | IncidentEvent::PriorityRaised { .. }
+            | IncidentEvent::Restored { .. }
+            | IncidentEvent::TimersArmed { .. }
+            | IncidentEvent::OfferDelivered { .. }
+            | IncidentEvent::OfferSeen { .. }
+            | IncidentEvent::OfferAccepted { .. }
+            | IncidentEvent::Escalated { .. }
+            | IncidentEvent::Acknowledged { .. }
+            | IncidentEvent::SearchStopped { .. }
+            | IncidentEvent::NoteAdded { .. }
+            | IncidentEvent::Resolved { .. }
+            | IncidentEvent::Closed { .. } => {}
+        }
+    }
+
+    fn note_order(&self, id: IncidentId, closed: bool) {
+        let mut order = self.order();
+        if closed {
+            order.open.remove(&id);
+            order.closed.insert(id);
+        } else {
+            order.open.insert(id);
+        }
+        self.open.store(order.open.len(), Ordering::Relaxed);
+        let forgotten = if order.closed.len() > CLOSED_KEPT { order.closed.pop_first() } else { None };
+        drop(order);
+        if let Some(oldest) = forgotten {
+            self.incidents.remove(&oldest);
+        }
+    }
+
+    fn order(&self) -> std::sync::MutexGuard<'_, Order> {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whom an incident binds.
+fn bound_to(incident: &v1::Incident) -> Vec<ResponderId> {
+    let offered = incident.offers.iter().filter(|offer| {
+        matches!(offer.state(), v1::OfferState::Sent | v1::OfferState::Delivered | v1::OfferState::Seen)
+    });
+    let going = incident.assignments.iter().filter(|going| {
+        !matches!(going.state(), v1::AssignmentState::Cleared | v1::AssignmentState::Aborted)
+    });
+    let names = offered.map(|offer| &offer.responder).chain(going.map(|going| &going.responder));
+    names.filter_map(|name| wire::Name::responder("responder", name).ok()).collect()
+}
