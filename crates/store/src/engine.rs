@@ -2,18 +2,22 @@
 
 use crate::StoreError;
 use crate::layout::{self, Body, DIGEST_KEY, Digest};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 const LOCK_FILE: &str = "store.lock";
 /// sled's file of records, which its own flush hands to the kernel but not to the disk.
 const DATA_FILE: &str = "db";
+/// sled's directory of pages too long for that file.
+const BLOB_DIRECTORY: &str = "blobs";
 /// What sled keeps of the file in memory, in bytes.
 const CACHE_BYTES: u64 = 64 << 20;
 /// How long a close waits for sled's threads; they take milliseconds, but nothing here may wait without end.
@@ -26,6 +30,8 @@ pub(crate) struct Engine {
     /// `None` only while it is being dropped.
     db: Option<sled::Db>,
     data: File,
+    /// The names in the directory of blobs that are flushed.
+    synced_blobs: Mutex<BTreeSet<OsString>>,
     /// A panic was caught: sled may never let go of its file.
     has_panicked: AtomicBool,
     _lock: Lock,
@@ -72,6 +78,7 @@ impl Engine {
             directory: directory.to_path_buf(),
             db: Some(db),
             data,
+            synced_blobs: Mutex::default(),
             has_panicked: AtomicBool::new(false),
             _lock: lock,
         };
@@ -101,7 +108,30 @@ impl Engine {
     /// Flushes what was applied to stable storage.
     pub(crate) fn flush(&self) -> Result<(), StoreError> {
         self.ask(|db| db.flush())?;
+        self.sync_blobs().map_err(|source| StoreError::io(&self.directory, source))?;
         self.data.sync_data().map_err(|source| StoreError::io(&self.directory, source))
+    }
+
+    /// Flushes sled's files of long pages that were made since the last time; sled never does.
+    fn sync_blobs(&self) -> io::Result<()> {
+        let directory = self.directory.join(BLOB_DIRECTORY);
+        let mut synced = self.synced_blobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut present = BTreeSet::new();
+        for entry in std::fs::read_dir(&directory)? {
+            let name = entry?.file_name();
+            // A blob is written once, and sled may remove it at any time.
+            let outcome = if synced.contains(&name) { Ok(()) } else { sync(&directory.join(&name)) };
+            match outcome {
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                outcome => outcome?,
+            }
+            present.insert(name);
+        }
+        if present != *synced {
+            sync(&directory)?;
+        }
+        *synced = present;
+        Ok(())
     }
 
     /// Ends a scan.
@@ -258,10 +288,14 @@ fn sync_files(directory: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();
         if path.is_file() {
-            File::open(path)?.sync_all()?;
+            sync(&path)?;
         }
     }
-    File::open(directory)?.sync_all()
+    sync(directory)
+}
+
+fn sync(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
 }
 
 /// Moves a damaged store aside and returns where to; `None` when there was none. Fails while it is in use.

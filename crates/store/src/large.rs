@@ -5,7 +5,7 @@ use crate::engine::Engine;
 use crate::layout::{self, Body, CHUNK_BYTES, Large};
 
 /// How many chunks are written or removed at once.
-const CHUNKS_A_BATCH: u32 = 64;
+const CHUNKS_A_BATCH: u32 = 256;
 
 /// Writes a value as chunks of a new generation; nothing refers to them yet.
 pub(crate) fn write(engine: &Engine, generation: u64, bytes: &[u8]) -> Result<Large, StoreError> {

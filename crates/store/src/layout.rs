@@ -11,8 +11,9 @@
 //! Every value starts with the crc32c of its key and of the rest; so a value at the wrong key is seen too. Numbers in
 //! keys are big-endian, to sort; those in values little-endian.
 
-/// The longest value kept in one piece, and the length of a chunk, in bytes. sled rewrites whole pages: small is fast.
-pub(crate) const CHUNK_BYTES: usize = 16 << 10;
+/// The longest value kept in one piece, and the length of a chunk, in bytes. sled rewrites leaves of 16 entries as a
+/// whole, and puts those of more than 100 KB or so into files of their own: small is fast.
+pub(crate) const CHUNK_BYTES: usize = 4 << 10;
 pub(crate) const DIGEST_KEY: &[u8] = b"d";
 const CHECKSUM_BYTES: usize = 4;
 const LARGE_BYTES: usize = 48;
@@ -159,7 +160,7 @@ mod tests {
             assert_eq!(read_body(b"key", &value), Some((9, body)));
             assert_eq!(read_body(b"kez", &value), None);
         }
-        assert_eq!(large.chunks(), 3);
+        assert_eq!(large.chunks(), 10);
         assert_eq!(chunk_place(&chunk_key(5, 6)), Some((5, 6)));
     }
 
