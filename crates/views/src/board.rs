@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -26,6 +26,7 @@ pub struct Board {
     bound: DashMap<ResponderId, IncidentId>,
     order: Mutex<Order>,
     open: AtomicUsize,
+    head: AtomicU64,
 }
 
 /// Which incidents there are, oldest first.
@@ -33,6 +34,22 @@ pub struct Board {
 struct Order {
     open: BTreeSet<IncidentId>,
     closed: BTreeSet<IncidentId>,
+}
+
+/// Numbers looked at before the writer gets its turn.
+const IDS_AT_A_TIME: usize = 1000;
+
+impl Order {
+    /// The next numbers below `end`, newest first; empty when there are none.
+    fn below(&self, end: IncidentId) -> Vec<IncidentId> {
+        let mut ids: Vec<IncidentId> = [&self.open, &self.closed]
+            .into_iter()
+            .flat_map(|ids| ids.range(..end).rev().take(IDS_AT_A_TIME).copied())
+            .collect();
+        ids.sort_unstable_by(|a, b| b.cmp(a));
+        ids.truncate(IDS_AT_A_TIME);
+        ids
+    }
 }
 
 /// One decided record and how it reached the disk.
@@ -60,6 +77,7 @@ impl Board {
                 }
             }
         }
+        self.head.fetch_max(change.sequence, Ordering::Relaxed);
         changed.into_iter().filter_map(|id| self.get(id)).collect()
     }
 
@@ -90,22 +108,33 @@ impl Board {
     }
 
     /// Up to `limit` incidents below `before` that `keep` keeps, newest first.
+    ///
+    /// Looks at a thousand numbers at a time, so that a long search does not hold up the writer.
     pub fn page(
         &self,
         before: Option<IncidentId>,
         limit: usize,
         keep: impl Fn(&v1::Incident) -> bool,
     ) -> Vec<Arc<v1::Incident>> {
-        let end = before.unwrap_or(IncidentId(u64::MAX));
-        let ids: Vec<IncidentId> = {
-            let order = self.order();
-            let mut ids: Vec<IncidentId> =
-                order.open.range(..end).chain(order.closed.range(..end)).copied().collect();
-            ids.sort_unstable();
-            ids
-        };
-        let newest_first = ids.into_iter().rev().filter_map(|id| self.get(id));
-        newest_first.filter(|incident| keep(incident)).take(limit).collect()
+        let mut page = Vec::new();
+        let mut end = before.unwrap_or(IncidentId(u64::MAX));
+        loop {
+            let ids = self.order().below(end);
+            let Some(last) = ids.last().copied() else { return page };
+            end = last;
+            for incident in ids.into_iter().filter_map(|id| self.get(id)).filter(|incident| keep(incident)) {
+                if page.len() == limit {
+                    return page;
+                }
+                page.push(incident);
+            }
+        }
+    }
+
+    /// The revision of the latest change; 0 before the first.
+    #[must_use]
+    pub fn head(&self) -> u64 {
+        self.head.load(Ordering::Relaxed)
     }
 
     /// Everything as bytes, for [`Board::restore`].
@@ -127,6 +156,7 @@ impl Board {
             for responder in bound_to(&incident) {
                 board.bound.insert(responder, id);
             }
+            board.head.fetch_max(incident.revision, Ordering::Relaxed);
             board.incidents.insert(id, Arc::new(incident));
             board.note_order(id, closed);
         }

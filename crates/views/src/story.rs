@@ -134,7 +134,9 @@ impl Teller<'_> {
         let late = alert.hold == Some(dispatch::Hold::Late);
         incident.late = if incident.alert_count == 0 { late } else { incident.late && late };
         incident.alert_count += 1;
-        if let Some(place) = alert.place {
+        // An old message says where somebody was, which is better than nothing and worse than anything newer.
+        let old = matches!(alert.hold, Some(dispatch::Hold::Late | dispatch::Hold::Retained));
+        if let Some(place) = alert.place.filter(|_| !old || incident.place.is_none()) {
             incident.place = Some(place_to_wire(place));
         }
         incident.alerts.push(v1::Alert {

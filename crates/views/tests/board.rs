@@ -119,9 +119,9 @@ fn an_offer_hides_the_person_and_an_assignment_shows_them_until_cleared() {
 
     let events = county.does(Command::AcceptOffer { responder, offer: OfferId(1) });
     let notices = views::notices(&county.board, &county.directory, &events);
-    let shown = notices.iter().find_map(|notice| match &notice.change {
-        watch_offers_response::Change::Assignment(shown) => Some(shown.clone()),
-        _ => None,
+    let shown = notices.iter().find_map(|notice| {
+        let watch_offers_response::Change::Assignment(shown) = &notice.change else { return None };
+        Some(shown.clone())
     });
     let shown = shown.expect("an assignment");
     assert_eq!((shown.elder_name.as_str(), shown.address.as_str()), ("王桂英", "幸福路 1 号"));
