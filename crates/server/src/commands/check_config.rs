@@ -1,0 +1,28 @@
+//! `anhu check-config`: would the server start with this?
+
+use crate::config::{self, Overrides};
+
+/// Check the configuration and the policy, and tell every fault at once
+///
+/// Example: anhu check-config --config /etc/anhu/anhu.toml
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    overrides: Overrides,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let checked = config::load(&arguments.overrides)?;
+    println!("the configuration is sound");
+    println!("  data folder   {}", checked.config.data_dir.display());
+    println!("  http          {}", checked.http_listen);
+    println!("  mqtt          {}", checked.mqtt_listen);
+    for route in &checked.config.routes {
+        println!("  route         {} -> {}", route.filter, route.profile);
+    }
+    for link in &checked.config.links {
+        println!("  link          {} ({})", link.name, link.url);
+    }
+    Ok(())
+}

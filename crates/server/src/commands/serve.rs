@@ -1,0 +1,103 @@
+//! `anhu serve`: run the server.
+
+use std::io::IsTerminal as _;
+
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    access::{self, Access},
+    config::{self, Checked, LogFormat, Overrides},
+    serve,
+};
+
+/// Run the server
+///
+/// Example: anhu serve --config /etc/anhu/anhu.toml
+/// Example: anhu serve --insecure-dev --data-dir /var/tmp/anhu
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    overrides: Overrides,
+    /// For development: nobody needs the token, and only this machine is listened to
+    #[arg(long)]
+    insecure_dev: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let checked = config::load(&arguments.overrides)?;
+    start_log(&checked);
+    let access = if arguments.insecure_dev { open_access(&checked)? } else { closed_access(&checked)? };
+    runtime()?.block_on(async {
+        let mut running = serve::start(checked, access).await?;
+        let (http, mqtt) = (running.node.http_addr, running.mqtt_addr);
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), %http, %mqtt, "anhu serves");
+        let failed = tokio::select! {
+            () = running.ended() => true,
+            signal = told_to_stop() => {
+                tracing::info!(signal = signal?, "stopping");
+                false
+            }
+        };
+        running.stop().await?;
+        anyhow::ensure!(!failed, "a part of the server has ended; see the log");
+        Ok(())
+    })
+}
+
+/// The threads that serve sockets.
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads can be started")
+}
+
+/// Waits for a signal to stop, and names it.
+pub(crate) async fn told_to_stop() -> anyhow::Result<&'static str> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    })
+}
+
+/// Nobody needs the token, which is bearable only where nobody else can connect.
+pub(crate) fn open_access(checked: &Checked) -> anyhow::Result<Access> {
+    for address in [checked.http_listen, checked.mqtt_listen] {
+        anyhow::ensure!(
+            address.ip().is_loopback(),
+            "--insecure-dev listens on this machine only, and {address} is reached from elsewhere: leave out the flag"
+        );
+    }
+    let (red, plain) = if std::io::stderr().is_terminal() { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+    eprintln!(
+        "{red}INSECURE: nobody needs a token, and any device id is accepted. For development only.{plain}"
+    );
+    Ok(Access::Open)
+}
+
+fn closed_access(checked: &Checked) -> anyhow::Result<Access> {
+    let folder = &checked.config.data_dir;
+    let token =
+        access::token(folder).with_context(|| format!("no token can be kept in {}", folder.display()))?;
+    tracing::info!(file = %folder.join(access::TOKEN_FILE).display(), "gRPC and devices need the token in this file");
+    Ok(Access::Token(blake3::hash(token.as_bytes())))
+}
+
+/// Starts the log as configured; `RUST_LOG` goes before the file.
+pub(crate) fn start_log(checked: &Checked) {
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(&checked.config.log.level));
+    let coloured = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(coloured)
+        .with_target(false);
+    // An error means that a log was started already.
+    let _ = match checked.config.log.format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().try_init(),
+    };
+}

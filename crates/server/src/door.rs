@@ -1,0 +1,58 @@
+//! What the front door asks of the server: who may come in, what they may do, and what becomes of their messages.
+
+use dispatch::Command;
+use frontdoor::{Ack, Admission, Inbound, Intake, Login, Refusal};
+
+use crate::{
+    access::Access,
+    engine::{Done, Engine, Job},
+    ingest::{Arrival, Ingest},
+    metrics,
+};
+use std::sync::Arc;
+
+/// The server's side of the front door.
+pub(crate) struct Porter {
+    pub(crate) access: Access,
+    pub(crate) ingest: Arc<Ingest>,
+    pub(crate) engine: Engine,
+}
+
+impl Intake for Porter {
+    fn admit(&self, login: Login<'_>) -> Admission {
+        if self.access.allows(login.password) {
+            Admission::Accept
+        } else {
+            Admission::Refuse(Refusal::Credentials)
+        }
+    }
+
+    fn may_publish(&self, _client_id: &str, topic: &str) -> bool {
+        // Receipts are ours alone: nobody else may tell a device that help is on the way.
+        !topic.ends_with("/receipt")
+    }
+
+    fn may_subscribe(&self, _client_id: &str, filter: &str) -> bool {
+        // A device may hear what is said to it and nothing else, so no wildcards.
+        let device = filter.strip_prefix("anhu/v1/").and_then(|rest| rest.strip_suffix("/receipt"));
+        device.is_some_and(|device| !device.is_empty() && !device.contains(['+', '#', '/']))
+    }
+
+    async fn take(&self, message: Inbound, ack: Ack) {
+        metrics::message("front_door");
+        let arrival = Arrival { topic: &message.topic, payload: &message.payload, retained: message.retain };
+        let commands: Vec<Command> = self.ingest.read(arrival);
+        if commands.is_empty() {
+            ack.durable();
+            return;
+        }
+        let done: Done = Box::new(move |answer| {
+            // Not durable: the acknowledgement is dropped, and the device sends again.
+            if answer.durable {
+                ack.durable();
+            }
+        });
+        // An error means that the server is stopping; the acknowledgement is dropped with the job.
+        let _ = self.engine.post(Job { commands, done }).await;
+    }
+}

@@ -1,0 +1,29 @@
+//! `anhu`: the dispatch server for smart elderly care.
+
+mod access;
+mod client;
+mod clock;
+mod commands;
+mod config;
+mod county;
+mod door;
+mod engine;
+mod http;
+mod hub;
+mod ingest;
+mod link;
+mod metrics;
+mod node;
+mod outlet;
+mod presence;
+mod receipts;
+mod registrar;
+mod rpc;
+mod serve;
+mod simulate;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    commands::run()
+}

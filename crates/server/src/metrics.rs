@@ -1,0 +1,187 @@
+//! Metrics and the log lines that belong to them: one function writes both, so they never disagree.
+//!
+//! No name, address, phone or position, and no id as a label.
+
+use std::{sync::Once, time::Duration};
+
+use dispatch::{Event, IncidentEvent};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use model::Content;
+
+/// Upper edges of the buckets for waits, in seconds: from a memory access to a patience lost.
+pub(crate) const WAITS: [f64; 12] = [5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.05, 0.2, 1.0, 5.0];
+
+/// Says what each metric means, for `/metrics`.
+pub(crate) fn describe() {
+    describe_counter!("anhu_messages_total", "Messages taken, by the way they came");
+    describe_counter!("anhu_signals_total", "Signals decoded, by content");
+    describe_counter!("anhu_unreadable_total", "Messages nobody could read; each is a case for an operator");
+    describe_counter!("anhu_alerts_total", "Alerts raised, by kind");
+    describe_counter!("anhu_duplicates_total", "Messages that had been heard before");
+    describe_counter!("anhu_incidents_opened_total", "Incidents opened, by priority");
+    describe_counter!("anhu_incidents_closed_total", "Incidents closed");
+    describe_counter!("anhu_offers_total", "Offers made");
+    describe_counter!("anhu_offers_ended_total", "Offers ended, by how");
+    describe_counter!("anhu_escalations_total", "Times a human was called");
+    describe_counter!("anhu_not_durable_total", "Records the disk refused");
+    describe_counter!("anhu_broken_invariants_total", "Things that must never happen");
+    describe_counter!("anhu_front_door_total", "What happened at the front door, by event");
+    describe_counter!("anhu_link_events_total", "What happened on links to other brokers, by link and event");
+    describe_counter!("anhu_positions_total", "Positions reported, by what became of them");
+    describe_counter!("anhu_receipts_dropped_total", "Receipts not sent to devices because too many waited");
+    describe_counter!(
+        "anhu_slow_streams_cut_total",
+        "Streams of responders cut because they did not keep up"
+    );
+    describe_histogram!("anhu_decision_to_release_seconds", "From a decision until it left, flushed");
+    describe_histogram!("anhu_engine_batch_jobs", "Commands decided in one go");
+    describe_histogram!("anhu_flushed_records", "Records that shared one flush");
+    describe_gauge!("anhu_incidents_open", "Incidents that are not closed");
+    describe_gauge!("anhu_devices_online", "Devices whose last word was that they are online");
+    describe_gauge!("anhu_watchers", "Streams open, by who watches");
+    describe_gauge!("anhu_engine_room", "Commands that can still be queued");
+    describe_gauge!("anhu_front_door_connections", "Devices connected");
+}
+
+pub(crate) fn message(way: &'static str) {
+    counter!("anhu_messages_total", "way" => way).increment(1);
+}
+
+pub(crate) fn signal(content: &Content) {
+    let content = match content {
+        Content::Alert { .. } => "alert",
+        Content::Restore { .. } => "restore",
+        Content::Telemetry { .. } => "telemetry",
+        Content::Heartbeat { .. } => "heartbeat",
+    };
+    counter!("anhu_signals_total", "content" => content).increment(1);
+}
+
+pub(crate) fn unreadable(refusal: &devices::Refusal) {
+    tracing::info!(reason = %refusal.reason, "a message could not be read; an operator sees it");
+    counter!("anhu_unreadable_total").increment(1);
+}
+
+pub(crate) fn duplicates(count: usize) {
+    if count > 0 {
+        counter!("anhu_duplicates_total").increment(count as u64);
+    }
+}
+
+/// A decision leaves, flushed or not, so long after it was taken.
+pub(crate) fn left(after: Duration) {
+    histogram!("anhu_decision_to_release_seconds").record(after);
+}
+
+/// Counts an event that leaves now.
+pub(crate) fn event(event: &Event) {
+    let Event::Incident { event, .. } = event else { return };
+    match event {
+        IncidentEvent::Opened(opened) => {
+            counter!("anhu_incidents_opened_total", "priority" => opened.priority.to_string()).increment(1);
+        }
+        IncidentEvent::AlertRaised(alert) => {
+            counter!("anhu_alerts_total", "kind" => alert.kind.as_str()).increment(1);
+        }
+        IncidentEvent::WaveSent(wave) => {
+            counter!("anhu_offers_total").increment(wave.chosen.len() as u64);
+        }
+        IncidentEvent::OfferAccepted { .. } => {
+            counter!("anhu_offers_ended_total", "how" => "accepted").increment(1);
+        }
+        IncidentEvent::OfferEnded { end, .. } => {
+            let how = match end {
+                dispatch::OfferEnd::Declined(_) => "declined",
+                dispatch::OfferEnd::Expired => "expired",
+                dispatch::OfferEnd::Withdrawn(_) => "withdrawn",
+                dispatch::OfferEnd::Failed(_) => "failed",
+            };
+            counter!("anhu_offers_ended_total", "how" => how).increment(1);
+        }
+        IncidentEvent::Escalated { .. } => counter!("anhu_escalations_total").increment(1),
+        IncidentEvent::Closed { .. } => counter!("anhu_incidents_closed_total").increment(1),
+        IncidentEvent::PriorityRaised { .. }
+        | IncidentEvent::Restored { .. }
+        | IncidentEvent::TimersArmed { .. }
+        | IncidentEvent::OfferDelivered { .. }
+        | IncidentEvent::OfferSeen { .. }
+        | IncidentEvent::AssignmentAdvanced { .. }
+        | IncidentEvent::AssignmentAborted { .. }
+        | IncidentEvent::Acknowledged { .. }
+        | IncidentEvent::SearchStopped { .. }
+        | IncidentEvent::NoteAdded { .. }
+        | IncidentEvent::Resolved { .. } => {}
+    }
+}
+
+pub(crate) fn engine_batch(jobs: usize) {
+    if jobs > 0 {
+        histogram!("anhu_engine_batch_jobs").record(jobs as f64);
+    }
+}
+
+pub(crate) fn flushed(records: usize) {
+    histogram!("anhu_flushed_records").record(records as f64);
+}
+
+/// Said once: nothing becomes durable any more until the next start, and every record would say it again.
+pub(crate) fn not_durable(failure: &journal::Failure) {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        tracing::error!(%failure, "DEGRADED: the disk refuses; alerts are shown and dispatched, and not acknowledged");
+    });
+    counter!("anhu_not_durable_total").increment(1);
+}
+
+pub(crate) fn not_journaled(error: &journal::AppendError) {
+    tracing::error!(%error, "DEGRADED: a decision could not be handed to the journal");
+    counter!("anhu_not_durable_total").increment(1);
+}
+
+pub(crate) fn broken_invariant(what: &'static str) {
+    debug_assert!(false, "{what}");
+    tracing::error!(what, "a thing that must never happen has happened; please report it");
+    counter!("anhu_broken_invariants_total").increment(1);
+}
+
+pub(crate) fn receipt_dropped() {
+    counter!("anhu_receipts_dropped_total").increment(1);
+}
+
+pub(crate) fn slow_responder_cut() {
+    counter!("anhu_slow_streams_cut_total").increment(1);
+}
+
+pub(crate) fn position(accepted: bool) {
+    let what = if accepted { "accepted" } else { "ignored" };
+    counter!("anhu_positions_total", "what" => what).increment(1);
+}
+
+/// Something happened on a link to another broker.
+pub(crate) fn link(name: &str, event: &'static str) {
+    counter!("anhu_link_events_total", "link" => name.to_owned(), "event" => event).increment(1);
+}
+
+/// What is read rather than counted, just before `/metrics` answers.
+pub(crate) struct Levels {
+    pub(crate) incidents_open: usize,
+    pub(crate) devices_online: usize,
+    pub(crate) consoles: usize,
+    pub(crate) responders: usize,
+    pub(crate) engine_room: usize,
+}
+
+pub(crate) fn levels(levels: &Levels, door: &frontdoor::Counters) {
+    gauge!("anhu_incidents_open").set(levels.incidents_open as f64);
+    gauge!("anhu_devices_online").set(levels.devices_online as f64);
+    gauge!("anhu_watchers", "who" => "console").set(levels.consoles as f64);
+    gauge!("anhu_watchers", "who" => "responder").set(levels.responders as f64);
+    gauge!("anhu_engine_room").set(levels.engine_room as f64);
+    for (event, count) in door.all() {
+        if event == "connections_now" {
+            gauge!("anhu_front_door_connections").set(count as f64);
+        } else {
+            counter!("anhu_front_door_total", "event" => event).absolute(count);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The node: the parts that the services share, and how each of them is.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Weak},
+};
+
+use frontdoor::FrontDoor;
+use journal::{Health as Flushing, Journal};
+use roster::Roster;
+use tokio_util::sync::CancellationToken;
+use views::{Board, Directory};
+
+use crate::{
+    access::Access,
+    clock::Clock,
+    engine::Engine,
+    hub::Hub,
+    ingest::Ingest,
+    link::Link,
+    metrics::{self, Levels},
+    outlet::Settled,
+    presence::Presence,
+    registrar::{Flushed, Registrar},
+};
+
+/// The parts that the services share.
+pub(crate) struct Node {
+    pub(crate) clock: Clock,
+    pub(crate) access: Access,
+    pub(crate) engine: Engine,
+    pub(crate) registrar: Registrar,
+    pub(crate) board: Arc<Board>,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) roster: Arc<Roster>,
+    pub(crate) presence: Arc<Presence>,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) ingest: Arc<Ingest>,
+    pub(crate) door: Arc<FrontDoor>,
+    pub(crate) links: Vec<Link>,
+    pub(crate) journals: Journals,
+    pub(crate) http_addr: SocketAddr,
+    /// Cancelled when the server stops: streams end, and nothing new is taken.
+    pub(crate) stop: CancellationToken,
+}
+
+/// The journals, to ask whether they still make records durable. Their threads own them.
+pub(crate) struct Journals {
+    pub(crate) dispatch: Weak<Journal<Settled>>,
+    pub(crate) registry: Weak<Journal<Flushed>>,
+}
+
+/// How the node is.
+#[derive(Debug, Clone)]
+pub(crate) struct Health {
+    pub(crate) ready: bool,
+    pub(crate) degraded: bool,
+    pub(crate) parts: Vec<Part>,
+}
+
+/// How one part is.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    pub(crate) name: String,
+    pub(crate) healthy: bool,
+    pub(crate) detail: String,
+}
+
+impl Node {
+    /// How each part is. A broker that is away does not make the node unready: devices at the front door go on.
+    pub(crate) fn health(&self) -> Health {
+        let part = |name: &str, healthy, detail: String| Part { name: name.to_owned(), healthy, detail };
+        let journal = |name: &str, flushing: Option<Flushing>| match flushing {
+            Some(Flushing::Durable) => part(name, true, "flushing".to_owned()),
+            Some(Flushing::Degraded(failure)) => {
+                part(name, false, format!("{failure}: free or replace the disk, then start again"))
+            }
+            None => part(name, false, "closed".to_owned()),
+        };
+        let room = self.engine.room();
+        let mut parts = vec![
+            part("dispatch", room > 0, format!("room for {room} commands")),
+            journal("dispatch journal", self.journals.dispatch.upgrade().map(|journal| journal.health())),
+            journal("registry journal", self.journals.registry.upgrade().map(|journal| journal.health())),
+            part("front door", true, format!("listening on {}", self.door.local_addr())),
+        ];
+        let stopping = self.stop.is_cancelled();
+        let degraded = parts.iter().any(|part| part.name.ends_with("journal") && !part.healthy);
+        let ready = !stopping && parts.iter().all(|part| part.healthy);
+        parts.extend(self.links.iter().map(|link| {
+            let detail = if link.is_up() { "connected" } else { "away; trying again" };
+            part(&format!("link {}", link.name()), link.is_up(), detail.to_owned())
+        }));
+        Health { ready, degraded, parts }
+    }
+
+    /// Sets the metrics that are read rather than counted.
+    pub(crate) fn measure(&self) {
+        let (consoles, responders) = self.hub.watchers();
+        let levels = Levels {
+            incidents_open: self.board.open_count(),
+            devices_online: self.presence.online(),
+            consoles,
+            responders,
+            engine_room: self.engine.room(),
+        };
+        metrics::levels(&levels, self.door.counters());
+    }
+}

@@ -1,0 +1,103 @@
+//! `IngestService`: integrators without MQTT. The same rules, answered after the flush.
+
+use std::pin::Pin;
+
+use dispatch::Command;
+use prost::Message as _;
+use tokio::sync::mpsc;
+use tokio_stream::{Stream, wrappers::ReceiverStream};
+use tonic::{Request, Response, Status, Streaming};
+use wire::{FieldFault, Name, v1};
+
+use super::{App, bad_field, not_durable, stopping};
+use crate::{ingest::Arrival, metrics};
+
+/// Signals one request may hold.
+const MAX_SIGNALS: usize = 1000;
+/// Answers waiting for one stream's socket; then its requests are not read.
+const STREAM_BUFFER: usize = 4;
+
+/// The service.
+#[derive(Clone)]
+pub(crate) struct Ingestion(pub(crate) App);
+
+type ResultStream = Pin<Box<dyn Stream<Item = Result<v1::StreamSignalsResponse, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl v1::ingest_service_server::IngestService for Ingestion {
+    async fn publish_signals(
+        &self,
+        request: Request<v1::PublishSignalsRequest>,
+    ) -> Result<Response<v1::PublishSignalsResponse>, Status> {
+        let results = self.take(request.into_inner().signals).await?;
+        Ok(Response::new(v1::PublishSignalsResponse { results }))
+    }
+
+    type StreamSignalsStream = ResultStream;
+
+    async fn stream_signals(
+        &self,
+        request: Request<Streaming<v1::StreamSignalsRequest>>,
+    ) -> Result<Response<ResultStream>, Status> {
+        let mut batches = request.into_inner();
+        let (sender, receiver) = mpsc::channel(STREAM_BUFFER);
+        let service = self.clone();
+        tokio::spawn(async move {
+            while let Ok(Some(v1::StreamSignalsRequest { batch, signals })) = batches.message().await {
+                let taken = service.take(signals).await;
+                let failed = taken.is_err();
+                let response = taken.map(|results| v1::StreamSignalsResponse { batch, results });
+                if sender.send(response).await.is_err() || failed {
+                    return;
+                }
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+}
+
+impl Ingestion {
+    async fn take(&self, signals: Vec<v1::DeviceSignal>) -> Result<Vec<v1::SignalResult>, Status> {
+        if signals.len() > MAX_SIGNALS {
+            return Err(bad_field(FieldFault::new("signals", format!("send {MAX_SIGNALS} at most"))));
+        }
+        let mut results = vec![v1::SignalResult::default(); signals.len()];
+        let (mut commands, mut owners) = (Vec::new(), Vec::new());
+        for (index, signal) in signals.into_iter().enumerate() {
+            let (made, error) = self.commands_of(signal);
+            results[index].error = error;
+            owners.extend(made.iter().map(|_| index));
+            commands.extend(made);
+        }
+        let answer = self.0.engine.ask(commands).await.map_err(stopping)?;
+        if !answer.durable {
+            return Err(not_durable());
+        }
+        for (index, verdict) in owners.into_iter().zip(answer.verdicts) {
+            // Alerts are never rejected.
+            let Ok(verdict) = verdict else { continue };
+            let incident = verdict.incident.map(|id| Name::Incident(id).to_string());
+            results[index].incident = incident.unwrap_or_default();
+            results[index].duplicate = verdict.duplicate;
+        }
+        Ok(results)
+    }
+
+    /// The commands a signal means, and why it could not be read if it could not.
+    fn commands_of(&self, signal: v1::DeviceSignal) -> (Vec<Command>, String) {
+        metrics::message("grpc");
+        let payload = signal.encode_to_vec();
+        let topic = "anhu.v1.IngestService";
+        let arrival = Arrival { topic, payload: &payload, retained: false };
+        match wire::signals_of(signal) {
+            Ok(signals) => {
+                let commands = signals.into_iter().filter_map(|one| self.0.ingest.command_of(one, arrival));
+                (commands.collect(), String::new())
+            }
+            Err(refusal) => {
+                let error = refusal.to_string();
+                (vec![self.0.ingest.unreadable(refusal, arrival)], error)
+            }
+        }
+    }
+}

@@ -1,0 +1,430 @@
+//! Serve: put the parts together, run them, and take them apart in order.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::{Arc, RwLock},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use axum::serve::ListenerExt as _;
+use dispatch::State;
+use frontdoor::{FrontDoor, Limits};
+use journal::{Journal, OpenError, OpenReport, Options, Sequence};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use model::Millis;
+use roster::{Roster, Size};
+use store::{Store, StoreError};
+use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use views::{Board, Change, Directory};
+
+use crate::{
+    access::Access,
+    clock::Clock,
+    config::Checked,
+    door::Porter,
+    engine::{self, Works},
+    http,
+    hub::Hub,
+    ingest::Ingest,
+    link, metrics,
+    node::{Journals, Node},
+    outlet::{Outlet, Settled},
+    presence::Presence,
+    receipts,
+    registrar::{self, Books, Flushed},
+};
+
+/// How often positions are looked through for those that became too old.
+const SWEEP: Duration = Duration::from_secs(10);
+/// How often the metrics tidy themselves.
+const UPKEEP: Duration = Duration::from_secs(5);
+/// How long open requests may take to end when the server stops.
+const GRACE: Duration = Duration::from_secs(10);
+/// The snapshot's name in the state store, and the version of its form.
+const SNAPSHOT: (&str, u32) = ("dispatch", 1);
+
+/// A node that runs.
+pub(crate) struct Running {
+    pub(crate) node: Arc<Node>,
+    pub(crate) mqtt_addr: SocketAddr,
+    tasks: JoinSet<()>,
+    engine: JoinHandle<Works>,
+    registrar: JoinHandle<Books>,
+    board: Arc<Board>,
+    stop_threads: CancellationToken,
+}
+
+/// Where the parts of a node lie in its data folder.
+pub(crate) struct Folders {
+    root: PathBuf,
+}
+
+impl Folders {
+    pub(crate) fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    pub(crate) fn dispatch_journal(&self) -> PathBuf {
+        self.root.join("journal/dispatch")
+    }
+
+    pub(crate) fn registry_journal(&self) -> PathBuf {
+        self.root.join("journal/registry")
+    }
+
+    pub(crate) fn store(&self) -> PathBuf {
+        self.root.join("state")
+    }
+}
+
+/// Starts a node: reads back what it knew, and opens its doors.
+pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Running> {
+    let Checked { config, policy, routes, http_listen, mqtt_listen } = checked;
+    let clock = Clock::start();
+    let stop = CancellationToken::new();
+    let stop_threads = CancellationToken::new();
+    let folders = Folders::new(&config.data_dir);
+    std::fs::create_dir_all(&config.data_dir)
+        .with_context(|| format!("the data folder {} cannot be made", config.data_dir.display()))?;
+
+    // Ports first: nothing is read back for a node that cannot serve.
+    let limits = Limits {
+        max_connections: config.front_door.max_connections,
+        max_packet_bytes: config.front_door.max_packet_bytes,
+        connect_timeout: Duration::from_secs(config.front_door.connect_timeout_s),
+        ack_deadline: Duration::from_secs(config.front_door.ack_deadline_s),
+        ..Limits::default()
+    };
+    let listener = TcpListener::bind(http_listen)
+        .await
+        .with_context(|| format!("http_listen {http_listen} cannot be opened: is another server running?"))?;
+    let door = FrontDoor::bind(mqtt_listen, limits)
+        .await
+        .with_context(|| format!("mqtt_listen {mqtt_listen} cannot be opened: is another broker running?"))?;
+    let door = Arc::new(door);
+
+    let roster = Arc::new(Roster::new(Size { responders: config.max_responders, cell: Size::DEFAULT_CELL }));
+    let directory = Arc::new(Directory::default());
+    let store = Arc::new(open_store(&folders.store())?);
+    let books = open_registry(&folders, store, &directory, &roster, clock)?;
+    let (receipts, receipt_queue) = mpsc::channel(receipts::QUEUE);
+    let hub = Arc::new(Hub::new());
+    let recovered = Recovered::read(&books.store);
+    let board = Arc::clone(&recovered.board);
+    let outlet = Outlet {
+        clock,
+        board: Arc::clone(&board),
+        directory: Arc::clone(&directory),
+        hub: Arc::clone(&hub),
+        receipts,
+    };
+    let (state, journal) = open_dispatch(&folders, recovered, outlet)?;
+    dispatch::catch_up(&roster, &state);
+    let works = Works { state, roster: Arc::clone(&roster), policy, clock, journal: Arc::new(journal) };
+
+    let journals =
+        Journals { dispatch: Arc::downgrade(&works.journal), registry: Arc::downgrade(&books.journal) };
+    let (engine, engine_thread) = engine::start(works, stop_threads.clone())?;
+    let (registrar, registrar_thread) = registrar::start(books, stop_threads.clone())?;
+    let presence = Arc::new(Presence::default());
+    let ingest = Arc::new(Ingest {
+        routes,
+        directory: Arc::clone(&directory),
+        presence: Arc::clone(&presence),
+        clock,
+    });
+    let links: Vec<_> = config
+        .links
+        .iter()
+        .map(|link| link::start(link.clone(), Arc::clone(&ingest), engine.clone(), stop.clone()))
+        .collect();
+    let node = Arc::new(Node {
+        clock,
+        access: access.clone(),
+        engine: engine.clone(),
+        registrar,
+        board: Arc::clone(&board),
+        directory,
+        roster,
+        presence,
+        hub,
+        ingest: Arc::clone(&ingest),
+        door: Arc::clone(&door),
+        links: links.clone(),
+        journals,
+        http_addr: listener.local_addr()?,
+        stop: stop.clone(),
+    });
+
+    let mut tasks = JoinSet::new();
+    let porter = Arc::new(Porter { access, ingest, engine });
+    let mqtt_addr = door.local_addr();
+    let (served, end) = (Arc::clone(&door), stop.clone());
+    tasks.spawn(async move { served.run(porter, end.cancelled_owned()).await });
+    tasks.spawn(until(stop.clone(), receipts::run(receipt_queue, door, links)));
+    tasks.spawn(until(stop.clone(), sweep(Arc::clone(&node), config.position_fresh_s)));
+    let metrics = metrics_handle();
+    tasks.spawn(until(stop.clone(), upkeep(metrics.clone())));
+    let router = http::router(Arc::clone(&node), metrics)?;
+    tasks.spawn(serve_http(listener, router, stop));
+    Ok(Running {
+        node,
+        mqtt_addr,
+        tasks,
+        engine: engine_thread,
+        registrar: registrar_thread,
+        board,
+        stop_threads,
+    })
+}
+
+impl Running {
+    /// Waits until a part has ended by itself, which none should.
+    pub(crate) async fn ended(&mut self) {
+        tokio::select! {
+            _ = self.tasks.join_next() => {}
+            () = self.stop_threads.cancelled() => {}
+        }
+    }
+
+    /// Stops: takes nothing new, lets out what is under way, and keeps a snapshot for a quick start.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        self.node.stop.cancel();
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(GRACE, ended).await.is_err() {
+            tracing::warn!("some requests did not end in time; they are cut");
+            self.tasks.shutdown().await;
+        }
+        self.stop_threads.cancel();
+        let (engine, registrar, board) = (self.engine, self.registrar, self.board);
+        tokio::task::spawn_blocking(move || close(engine, registrar, &board)).await?
+    }
+}
+
+/// Ends the threads, flushes the journals and keeps a snapshot.
+fn close(engine: JoinHandle<Works>, registrar: JoinHandle<Books>, board: &Board) -> anyhow::Result<()> {
+    let works = engine.join().map_err(|_| anyhow::anyhow!("the dispatch thread had panicked"))?;
+    let books = registrar.join().map_err(|_| anyhow::anyhow!("the registry thread had panicked"))?;
+    let Works { state, journal, .. } = works;
+    let head = drain(journal)?;
+    let Books { journal, store, .. } = books;
+    drain(journal)?;
+    let snapshot = Snapshot { version: SNAPSHOT.1, state, board: board.snapshot() };
+    let kept = postcard::to_stdvec(&snapshot)
+        .map_err(anyhow::Error::from)
+        .and_then(|bytes| Ok(store.put_snapshot(SNAPSHOT.0, head.0, bytes)?))
+        .and_then(|()| Ok(store.flush()?));
+    if let Err(error) = kept {
+        tracing::warn!(%error, "no snapshot was kept; the next start reads the journal instead");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Flushes and closes a journal of which nobody else holds a part, and returns its last record.
+fn drain<T: Send + 'static>(journal: Arc<Journal<T>>) -> anyhow::Result<Sequence> {
+    match Arc::try_unwrap(journal) {
+        Ok(journal) => Ok(journal.close()?),
+        // Somebody asks for its health at this very moment, and drops it with the answer.
+        Err(journal) => Ok(journal.durable()),
+    }
+}
+
+/// What a snapshot holds: as much as deciding and showing need.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Snapshot {
+    version: u32,
+    state: State,
+    board: Vec<u8>,
+}
+
+/// Where the replay of the dispatch journal begins.
+struct Recovered {
+    state: State,
+    board: Arc<Board>,
+    from: Sequence,
+}
+
+impl Recovered {
+    /// From the snapshot when there is one that can be read, from the first record otherwise.
+    fn read(store: &Store) -> Self {
+        match store.snapshot(SNAPSHOT.0) {
+            Ok(Some((applied, bytes))) => Self::of(applied, &bytes).unwrap_or_else(|| {
+                tracing::warn!("the snapshot is of another version; the whole journal is read instead");
+                Self::nothing()
+            }),
+            Ok(None) => Self::nothing(),
+            Err(error) => {
+                tracing::warn!(%error, "the snapshot cannot be read; the whole journal is read instead");
+                Self::nothing()
+            }
+        }
+    }
+
+    fn of(applied: u64, bytes: &[u8]) -> Option<Self> {
+        let snapshot: Snapshot = postcard::from_bytes(bytes).ok()?;
+        let board = Board::restore(&snapshot.board).filter(|_| snapshot.version == SNAPSHOT.1)?;
+        Some(Self { state: snapshot.state, board: Arc::new(board), from: Sequence(applied) })
+    }
+
+    fn nothing() -> Self {
+        Self { state: State::default(), board: Arc::default(), from: Sequence(0) }
+    }
+}
+
+fn open_store(folder: &Path) -> anyhow::Result<Store> {
+    match Store::open(folder) {
+        Ok(store) => Ok(store),
+        Err(error @ StoreError::Damaged { .. }) => {
+            let (store, rebuilt) = Store::rebuild(folder)?;
+            let aside = rebuilt.moved_to.map(|path| path.display().to_string()).unwrap_or_default();
+            tracing::error!(%error, aside, "the state store is damaged: it is built again from the journals");
+            Ok(store)
+        }
+        Err(error) => Err(error).context("the state store cannot be opened"),
+    }
+}
+
+/// Reads the registry back: from the state store as far as it goes, from the journal after that.
+fn open_registry(
+    folders: &Folders,
+    store: Arc<Store>,
+    directory: &Arc<Directory>,
+    roster: &Arc<Roster>,
+    clock: Clock,
+) -> anyhow::Result<Books> {
+    let (mut state, mut applied) = registrar::read_records(&store).unwrap_or_else(|error| {
+        tracing::warn!(%error, "the records in the state store cannot be read; the journal is read instead");
+        Default::default()
+    });
+    let folder = folders.registry_journal();
+    let open = |from: u64, state: &mut registry::State| {
+        let mut news = Vec::new();
+        let replay = |sequence: Sequence, bytes: &[u8]| {
+            let (at, events) = wire::read_registry_record(bytes)?;
+            events.iter().for_each(|event| state.evolve(event));
+            news.push((sequence.0, at, events));
+            Ok(())
+        };
+        Journal::<Flushed>::open(&folder, Options::default(), Sequence(from), replay, registrar::release)
+            .map(|(journal, report)| (journal, report, news))
+    };
+    let opened = match open(applied, &mut state) {
+        Err(OpenError::Ahead { .. } | OpenError::Behind { .. }) => {
+            tracing::warn!(
+                "the state store does not belong to this journal; the whole journal is read instead"
+            );
+            (state, applied) = Default::default();
+            open(applied, &mut state)
+        }
+        opened => opened,
+    };
+    let (journal, report, news) = opened.context("the registry journal cannot be opened")?;
+    tell_opened("registry", &report);
+    let books = Books {
+        state: Arc::new(RwLock::new(state)),
+        directory: Arc::clone(directory),
+        roster: Arc::clone(roster),
+        store,
+        clock,
+        journal: Arc::new(journal),
+    };
+    for (sequence, at, events) in news {
+        books.remember(sequence, at, &events);
+    }
+    books.spread_all();
+    Ok(books)
+}
+
+/// Reads the open incidents, offers and timers back.
+fn open_dispatch(
+    folders: &Folders,
+    recovered: Recovered,
+    outlet: Outlet,
+) -> anyhow::Result<(State, Journal<Settled>)> {
+    let Recovered { mut state, board, from } = recovered;
+    let replay = |sequence: Sequence, bytes: &[u8]| {
+        let (at, events) = wire::read_dispatch_record(bytes)?;
+        events.iter().for_each(|event| state.evolve(at, event));
+        board.fold(Change { sequence: sequence.0, at, durable_at: Some(at), events: &events });
+        Ok(())
+    };
+    let folder = folders.dispatch_journal();
+    let (journal, report) =
+        Journal::open(&folder, Options::default(), from, replay, move |group| outlet.release(group))
+            .context("the dispatch journal cannot be opened")?;
+    tell_opened("dispatch", &report);
+    Ok((state, journal))
+}
+
+fn tell_opened(name: &str, report: &OpenReport) {
+    let (head, replayed) = (report.head.0, report.replayed);
+    tracing::info!(journal = name, head, replayed, "journal read");
+    if let Some(cut) = &report.cut {
+        tracing::warn!(
+            journal = name,
+            place = cut.place,
+            offset = cut.offset,
+            bytes = cut.bytes,
+            "the last run ended in the middle of a write; the unfinished end was cut, nothing acknowledged was in it"
+        );
+    }
+}
+
+/// Runs `task` until `stop`.
+async fn until(stop: CancellationToken, task: impl Future<Output = ()>) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = task => {}
+    }
+}
+
+/// Puts those whose position became too old at their station.
+async fn sweep(node: Arc<Node>, fresh_s: u32) {
+    let fresh = Millis::from_seconds(i64::from(fresh_s));
+    let mut ticks = tokio::time::interval(SWEEP);
+    loop {
+        ticks.tick().await;
+        node.roster.sweep(node.clock.now() + Millis(-fresh.0));
+    }
+}
+
+/// Installs the recorder, or takes the one that is there: a process may run several nodes after one another.
+fn metrics_handle() -> PrometheusHandle {
+    static HANDLE: std::sync::OnceLock<PrometheusHandle> = std::sync::OnceLock::new();
+    HANDLE
+        .get_or_init(|| {
+            let waits = Matcher::Suffix("_seconds".to_owned());
+            let builder = PrometheusBuilder::new().set_buckets_for_metric(waits, &metrics::WAITS);
+            let recorder = builder.unwrap_or_else(|_| PrometheusBuilder::new()).build_recorder();
+            let handle = recorder.handle();
+            // An error means that a recorder is installed already, and ours stays empty.
+            let _ = ::metrics::set_global_recorder(recorder);
+            metrics::describe();
+            handle
+        })
+        .clone()
+}
+
+async fn upkeep(metrics: PrometheusHandle) {
+    let mut ticks = tokio::time::interval(UPKEEP);
+    loop {
+        ticks.tick().await;
+        metrics.run_upkeep();
+    }
+}
+
+async fn serve_http(listener: TcpListener, router: axum::Router, stop: CancellationToken) {
+    // Without this, small answers wait 20 to 40 ms for the next one.
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
+    let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
+    if let Err(error) = served {
+        tracing::error!(%error, "the HTTP port has failed");
+    }
+}
