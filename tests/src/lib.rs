@@ -1,1 +1,6 @@
-//! What the end-to-end tests share.
+//! What the end-to-end tests share: real servers, real brokers, real clients.
+
+pub mod anhu;
+pub mod mosquitto;
+pub mod wait;
+pub mod world;

@@ -1,0 +1,193 @@
+//! Nothing that was acknowledged is lost, whatever ends the server.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
+use tests::{
+    anhu::{Anhu, folder},
+    mosquitto::{self, Mosquitto},
+    wait, world,
+};
+use wire::v1;
+
+/// Publishes SOS of many devices at the front door and returns the alert ids that were acknowledged, until `enough` are
+/// or the connection breaks.
+async fn press(port: u16, first: usize, count: usize) -> BTreeSet<String> {
+    let mut options = MqttOptions::new(format!("presser-{first}"), "127.0.0.1", port);
+    options.set_keep_alive(Duration::from_secs(30)).set_inflight(50);
+    let (client, mut events) = AsyncClient::new(options, 16);
+    let sender = tokio::spawn(async move {
+        for number in first..first + count {
+            let payload = format!(r#"{{"kind":"sos","id":"a-{number}"}}"#);
+            let topic = format!("anhu/v1/device-{number}/alert");
+            if client.publish(topic, QoS::AtLeastOnce, false, payload).await.is_err() {
+                return;
+            }
+        }
+    });
+    // rumqttc numbers packets in order and reuses numbers, so the n-th acknowledgement is for the n-th message.
+    let mut acked = BTreeSet::new();
+    while acked.len() < count {
+        match events.poll().await {
+            Ok(Event::Incoming(Packet::PubAck(_))) => {
+                acked.insert(format!("a-{}", first + acked.len()));
+            }
+            Ok(_) => {}
+            Err(_) => break,
+        }
+    }
+    sender.abort();
+    acked
+}
+
+async fn known_alerts(anhu: &Anhu) -> BTreeSet<String> {
+    let mut known = BTreeSet::new();
+    for incident in anhu.all_incidents().await {
+        let full = anhu.incident(&incident.name).await;
+        known.extend(full.alerts.into_iter().map(|alert| alert.source_id));
+    }
+    known
+}
+
+#[tokio::test]
+async fn kill_nine_in_the_middle_of_a_thousand_sos_loses_none_that_was_acknowledged() {
+    let mut anhu = Anhu::start().await;
+    let port = anhu.mqtt_port;
+    let pressing = tokio::spawn(press(port, 0, 1000));
+    wait::until("some have arrived", async || {
+        let opened = anhu.get("/metrics").1;
+        let count = opened.lines().find(|line| line.starts_with("anhu_alerts_total{kind=\"sos\"}"))?;
+        count.rsplit(' ').next()?.parse::<f64>().ok().filter(|count| *count >= 300.0)
+    })
+    .await;
+    anhu.kill();
+    let acked = pressing.await.expect("the devices");
+    assert!(!acked.is_empty());
+
+    let anhu = Anhu::start_with("", anhu.folder()).await;
+    let lost: Vec<_> = acked.difference(&known_alerts(&anhu).await).cloned().collect();
+    assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
+    let again = press(anhu.mqtt_port, 0, 1000).await;
+    assert_eq!(again.len(), 1000, "all are acknowledged when they are sent again");
+    let known = known_alerts(&anhu).await;
+    assert_eq!(known.len(), 1000, "all thousand are shown");
+    let incidents = anhu.all_incidents().await;
+    assert_eq!(incidents.len(), 1000, "and none is doubled");
+    assert!(incidents.iter().all(|incident| incident.alert_count == 1));
+}
+
+#[tokio::test]
+async fn after_a_graceful_stop_everything_is_as_before() {
+    let mut anhu = Anhu::start().await;
+    let world = world::build(&anhu, &["wrist-1"], 2).await;
+    let sent =
+        mosquitto::publish(anhu.mqtt_port, "anhu/v1/wrist-1/alert", br#"{"kind":"sos","id":"a"}"#, &[]);
+    assert!(sent.status.success());
+    let before = anhu.wait_for_incident("it is offered", |incident| incident.first_offer_at.is_some()).await;
+    assert!(anhu.stop(), "it ends well:\n{}", anhu.log());
+
+    let anhu = Anhu::start_with("", anhu.folder()).await;
+    assert!(anhu.log().contains("replayed=0"), "the snapshot spares the replay:\n{}", anhu.log());
+    let after = anhu.incident(&before.name).await;
+    assert_eq!(after.offers.len(), before.offers.len());
+    let mut app = anhu.watch_offers(&world.responders[0]).await;
+    let accept = v1::AcceptOfferRequest {
+        responder: world.responders[0].clone(),
+        offer_id: before.offers[0].offer_id,
+    };
+    anhu.responders().await.accept_offer(accept).await.expect("the offer is still open");
+    tests::anhu::next_notice(&mut app).await;
+}
+
+#[tokio::test]
+async fn a_lost_state_store_is_built_again_from_the_journal() {
+    let mut anhu = Anhu::start().await;
+    let world = world::build(&anhu, &["wrist-1"], 1).await;
+    let sent =
+        mosquitto::publish(anhu.mqtt_port, "anhu/v1/wrist-1/alert", br#"{"kind":"sos","id":"a"}"#, &[]);
+    assert!(sent.status.success());
+    assert!(anhu.stop());
+    std::fs::remove_dir_all(anhu.data().join("state")).expect("the state store");
+
+    let anhu = Anhu::start_with("", anhu.folder()).await;
+    let elder = v1::GetElderRequest { name: world.elder.clone() };
+    let elder = anhu.registry().await.get_elder(elder).await.expect("the elder").into_inner().elder;
+    assert_eq!(elder.expect("the elder").display_name, "王桂英");
+    let incidents = anhu.all_incidents().await;
+    assert_eq!(incidents.len(), 1);
+    assert_eq!(incidents[0].elder, world.elder);
+    let sent =
+        mosquitto::publish(anhu.mqtt_port, "anhu/v1/wrist-1/alert", br#"{"kind":"sos","id":"a"}"#, &[]);
+    assert!(sent.status.success(), "a resend after the restart is acknowledged");
+    assert_eq!(anhu.all_incidents().await[0].alert_count, 1, "and is the same alert");
+}
+
+#[tokio::test]
+async fn a_damaged_journal_refuses_to_start_and_names_the_place() {
+    let mut anhu = Anhu::start().await;
+    world::build(&anhu, &["wrist-1"], 1).await;
+    for press in 0..5 {
+        let payload = format!(r#"{{"kind":"sos","id":"a-{press}"}}"#);
+        let sent = mosquitto::publish(anhu.mqtt_port, "anhu/v1/wrist-1/alert", payload.as_bytes(), &[]);
+        assert!(sent.status.success());
+    }
+    assert!(anhu.stop());
+    let folder = anhu.data().join("journal/dispatch");
+    let segment = folder.join("00000000000000000001.seg");
+    let mut bytes = std::fs::read(&segment).expect("its bytes");
+    bytes[200] ^= 1;
+    std::fs::write(&segment, bytes).expect("damaged");
+    std::fs::remove_dir_all(anhu.data().join("state")).expect("the state store");
+
+    let output = std::process::Command::new(tests::anhu::binary())
+        .args(["serve", "--insecure-dev", "--http-listen", "127.0.0.1:0", "--mqtt-listen", "127.0.0.1:0"])
+        .env("ANHU_DATA_DIR", anhu.data())
+        .output()
+        .expect("anhu runs");
+    assert!(!output.status.success());
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains(".seg") && told.contains("restore"), "{told}");
+}
+
+#[tokio::test]
+async fn a_broker_keeps_what_we_have_not_acknowledged_while_we_are_away() {
+    let broker = Mosquitto::start().await;
+    let link = format!(
+        "[[links]]\nname = \"town\"\nurl = \"mqtt://127.0.0.1:{}\"\nclient_id = \"anhu\"\n\
+         filters = [\"anhu/v1/+/alert\"]\n",
+        broker.port
+    );
+    let mut anhu = Anhu::start_with(&link, folder()).await;
+    wait::until("the link is up", async || anhu.get("/readyz").1.contains("ok  link town").then_some(()))
+        .await;
+    anhu.kill();
+    let acked = press(broker.port, 0, 200).await;
+    assert_eq!(acked.len(), 200);
+    let anhu = anhu.kill_and_restart(&link).await;
+    wait::until("all have arrived", async || (anhu.all_incidents().await.len() == 200).then_some(())).await;
+    assert_eq!(known_alerts(&anhu).await, acked);
+}
+
+#[tokio::test]
+async fn a_broker_that_restarts_is_linked_to_again() {
+    let mut broker = Mosquitto::start().await;
+    let link = format!(
+        "[[links]]\nname = \"town\"\nurl = \"mqtt://127.0.0.1:{}\"\nclient_id = \"anhu\"\n\
+         filters = [\"anhu/v1/+/alert\"]\n",
+        broker.port
+    );
+    let anhu = Anhu::start_with(&link, folder()).await;
+    wait::until("the link is up", async || anhu.get("/readyz").1.contains("ok  link town").then_some(()))
+        .await;
+    broker.stop();
+    wait::until("the link is down", async || anhu.get("/readyz").1.contains("RED link town").then_some(()))
+        .await;
+    broker.restart().await;
+    wait::until("the link is up again", async || {
+        anhu.get("/readyz").1.contains("ok  link town").then_some(())
+    })
+    .await;
+    let acked = press(broker.port, 0, 20).await;
+    assert_eq!(acked.len(), 20);
+    wait::until("all have arrived", async || (anhu.all_incidents().await.len() == 20).then_some(())).await;
+}
