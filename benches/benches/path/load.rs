@@ -71,7 +71,7 @@ pub(crate) async fn collect(
     presses: u32,
     ends: Instant,
 ) -> HashMap<String, Instant> {
-    let mut first = HashMap::new();
+    let mut first = HashMap::with_capacity(presses as usize);
     while first.len() < presses as usize {
         match tokio::time::timeout_at((ends + PATIENCE).into(), offers.recv()).await {
             Ok(Some((offer, at))) => {

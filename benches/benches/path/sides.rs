@@ -23,6 +23,8 @@ use crate::load::{self, Round};
 const RESPONDERS: u32 = 2_000;
 /// Open streams.
 const STREAMS: u32 = 200;
+/// Streams that share a connection; there must be room for their calls.
+const STREAMS_A_CONNECTION: usize = 50;
 /// Where the county lies.
 const CENTRE: (f64, f64) = (32.7, 119.0);
 
@@ -52,10 +54,7 @@ pub(crate) async fn floor(rate: u32, length: Duration) -> Round {
     let (http, mqtt) = line.trim().split_once(' ').expect("two ports");
     let presses = rate * length.as_secs() as u32;
     let (sender, offers) = mpsc::unbounded_channel();
-    let channel = connect(&format!("http://{http}")).await;
-    for responder in 0..STREAMS {
-        watch(channel.clone(), responder, sender.clone(), false).await;
-    }
+    watch_all(&format!("http://{http}"), &sender, false).await;
     let collecting = tokio::spawn(load::collect(offers, presses, Instant::now() + length));
     let due = load::press(mqtt.parse().expect("a port"), rate, presses).await;
     let offers = collecting.await.expect("offers");
@@ -73,9 +72,7 @@ pub(crate) async fn anhu(rate: u32, length: Duration) -> Round {
     let channel = connect(&http).await;
     on_duty(channel.clone()).await;
     let (sender, offers) = mpsc::unbounded_channel();
-    for responder in 0..STREAMS {
-        watch(channel.clone(), responder, sender.clone(), true).await;
-    }
+    watch_all(&http, &sender, true).await;
     let collecting = tokio::spawn(load::collect(offers, presses, Instant::now() + length));
     let due = load::press(mqtt, rate, presses).await;
     let offers = collecting.await.expect("offers");
@@ -155,12 +152,14 @@ fn import(http: &str, folder: &Path, presses: u32) {
 }
 
 async fn on_duty(channel: Channel) {
-    let mut client = ResponderServiceClient::new(channel);
+    let mut coming = tokio::task::JoinSet::new();
     for responder in 0..RESPONDERS {
+        let mut client = ResponderServiceClient::new(channel.clone());
         let duty = v1::Duty::OnDuty.into();
         let request = v1::SetDutyRequest { responder: format!("responders/{responder}"), duty };
-        client.set_duty(request).await.expect("on duty");
+        coming.spawn(async move { client.set_duty(request).await.expect("on duty") });
     }
+    coming.join_all().await;
 }
 
 async fn connect(url: &str) -> Channel {
@@ -169,6 +168,16 @@ async fn connect(url: &str) -> Channel {
         match endpoint.connect().await {
             Ok(channel) => return channel,
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+/// Every helper's phone. An HTTP/2 connection carries 200 streams at most, so they share a few.
+async fn watch_all(url: &str, offers: &mpsc::UnboundedSender<(v1::OfferNotice, Instant)>, answers: bool) {
+    for first in (0..STREAMS).step_by(STREAMS_A_CONNECTION) {
+        let channel = connect(url).await;
+        for responder in first..(first + STREAMS_A_CONNECTION as u32).min(STREAMS) {
+            watch(channel.clone(), responder, offers.clone(), answers).await;
         }
     }
 }

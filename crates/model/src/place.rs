@@ -168,7 +168,10 @@ mod tests {
         assert_eq!(Place::new(0.0, -181.0, CoordinateSystem::Wgs84), Err(PlaceError::Longitude(-181.0)));
         assert_eq!(Place::new(0.0, 0.0, CoordinateSystem::Gcj02), Err(PlaceError::NoFix));
         let edge = Place::new(45.0, -180.0, CoordinateSystem::Bd09).expect("on the globe");
-        assert_eq!(Place::from_e7(edge.latitude_e7(), edge.longitude_e7(), CoordinateSystem::Bd09), Some(edge));
+        assert_eq!(
+            Place::from_e7(edge.latitude_e7(), edge.longitude_e7(), CoordinateSystem::Bd09),
+            Some(edge)
+        );
         assert_eq!(Place::from_e7(i32::MIN, 0, CoordinateSystem::Wgs84), None);
     }
 }

@@ -1,0 +1,36 @@
+# The commands of the README. Each installs what it needs on a machine that has the Rust toolchain, Debian's package
+# manager and npm.
+
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+# What the tests talk to: a real broker, its clients, and a plain HTTP client.
+PACKAGES := mosquitto mosquitto-clients curl
+BUF := tests/tools/node_modules/@bufbuild/buf-linux-x64/bin/buf
+
+.PHONY: help demo test lint bench deny tools
+
+help: ## Say what there is
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: ## Run a county with devices and helpers, and watch an SOS being dispatched
+	cargo run --release --package server --bin anhu -- demo $(ARGS)
+
+test: tools ## Run every check that decides what lands
+	cargo fmt --all --check
+	$(BUF) lint proto
+	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	cargo test --workspace --locked
+
+bench: ## Measure: the parts with criterion, then the whole path beside its floor
+	cargo build --release --package server
+	cargo bench --package benches $(ARGS)
+
+deny: ## Check licences, banned crates and sources of everything we build on
+	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	cargo deny check licenses bans sources
+
+tools: $(BUF)
+	@dpkg -s $(PACKAGES) >/dev/null 2>&1 || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy --no-install-recommends $(PACKAGES); }
+
+$(BUF): tests/tools/package-lock.json
+	cd tests/tools && npm ci --no-audit --no-fund
+	@touch $(BUF)
