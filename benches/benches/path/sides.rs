@@ -134,9 +134,9 @@ fn import(http: &str, folder: &Path, presses: u32) {
     file("org_units", "code,name\n999901,County\n".to_owned());
     let mut responders = "external_id,name,org_unit,latitude,longitude\n".to_owned();
     for index in 0..RESPONDERS {
-        // Those who watch live where the elders do, the others around them.
+        // Those who watch live where the elders do; the others are on duty too, and too far away to be asked.
         let (latitude, longitude) = near(index * 50);
-        let away = if index < STREAMS { 0.0 } else { 0.05 };
+        let away = if index < STREAMS { 0.0 } else { 0.3 };
         responders += &format!("R-{index},Helper {index},999901,{},{longitude}\n", latitude + away);
     }
     file("responders", responders);

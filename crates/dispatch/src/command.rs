@@ -78,6 +78,8 @@ pub enum Command {
         /// What.
         operation: Operation,
     },
+    /// Somebody became free: asks for the most urgent incident that waits for one, if they can help there.
+    SearchWaiting,
     /// Time has passed: fires what was due first, of one incident. Repeat it while [`crate::State::next_deadline`] has
     /// passed.
     Tick,

@@ -12,6 +12,7 @@ use crate::{
     incident::Incident,
     operator,
     policy::Policy,
+    search,
     state::State,
 };
 
@@ -56,6 +57,7 @@ pub fn decide(
         Command::Operate { incident, operator, operation } => {
             operator::operate(&desk, incident, operator, operation)
         }
+        Command::SearchWaiting => Ok(search::for_waiting(&desk)),
         Command::Tick => Ok(deadline::fire(&desk)),
     }
 }

@@ -33,6 +33,36 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// Whether somebody may be asked after it who could not be asked before.
+    #[must_use]
+    pub fn frees_somebody(&self) -> bool {
+        match self {
+            Self::DutyChanged { duty, .. } => *duty == Duty::OnDuty,
+            Self::DrillModeChanged { .. } => false,
+            Self::Incident { event, .. } => match event {
+                IncidentEvent::OfferEnded { .. } | IncidentEvent::AssignmentAborted { .. } => true,
+                IncidentEvent::AssignmentAdvanced { state, .. } => !state.is_live(),
+                IncidentEvent::Opened(_)
+                | IncidentEvent::AlertRaised(_)
+                | IncidentEvent::PriorityRaised { .. }
+                | IncidentEvent::Restored { .. }
+                | IncidentEvent::TimersArmed { .. }
+                | IncidentEvent::WaveSent(_)
+                | IncidentEvent::OfferDelivered { .. }
+                | IncidentEvent::OfferSeen { .. }
+                | IncidentEvent::OfferAccepted { .. }
+                | IncidentEvent::Escalated { .. }
+                | IncidentEvent::Acknowledged { .. }
+                | IncidentEvent::SearchStopped { .. }
+                | IncidentEvent::NoteAdded { .. }
+                | IncidentEvent::Resolved { .. }
+                | IncidentEvent::Closed { .. } => false,
+            },
+        }
+    }
+}
+
 /// Something that happened to one incident.
 #[derive(Debug, Clone, PartialEq)]
 pub enum IncidentEvent {

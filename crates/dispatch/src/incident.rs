@@ -244,6 +244,12 @@ impl Incident {
         }
     }
 
+    /// Whether it searches, has found nobody, and nobody is asked at the moment.
+    #[must_use]
+    pub fn waits_for_somebody(&self) -> bool {
+        self.state.is_open() && self.searching && self.nobody_found && self.live_offers().next().is_none()
+    }
+
     /// When something happens next by itself.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {

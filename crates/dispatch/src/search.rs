@@ -4,7 +4,7 @@ use model::{Metres, Millis, OfferId, Place, ResponderId};
 use roster::{Availability, Candidate, Located, Query, Tally};
 
 use crate::{
-    decide::Draft,
+    decide::{Decision, Desk, Draft},
     event::{Chosen, EscalationReason, EscalationStep, IncidentEvent, LeftOut, OfferEnd, Timer, Wave},
     incident::{Assignment, AssignmentState, OfferState},
     policy::WaveSize,
@@ -12,6 +12,24 @@ use crate::{
 
 /// How often a wave looks again when others claimed the same responders in between.
 const CLAIM_ROUNDS: usize = 3;
+
+/// Waiting incidents looked at when somebody becomes free. Those further back are looked at by their own timers.
+const WAITING_LOOKED_AT: usize = 16;
+
+/// Asks whoever has become free for the first waiting incident they can help with. Those who were silent before are
+/// not asked again here: their turn comes with the next timed look.
+pub(crate) fn for_waiting(desk: &Desk<'_>) -> Decision {
+    for incident in desk.state.waiting().take(WAITING_LOOKED_AT) {
+        let mut draft = desk.draft(incident.clone());
+        let Some(at) = draft.incident.place else { continue };
+        let found = draft.find_in_waves(at, &draft.already_asked(1));
+        if !found.chosen.is_empty() {
+            draft.ask(found, None);
+            return draft.decided();
+        }
+    }
+    Decision::default()
+}
 
 impl Draft<'_> {
     /// Starts searching: the clocks that call a human when nobody accepts, and the first wave.

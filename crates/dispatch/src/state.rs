@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{AlertId, IncidentId, Kind, OfferId, ResponderId, Timestamp};
+use model::{AlertId, IncidentId, Kind, OfferId, Priority, ResponderId, Timestamp};
 use roster::Duty;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,7 @@ pub struct State {
     bound: BTreeMap<ResponderId, IncidentId>,
     duty: BTreeMap<ResponderId, Duty>,
     deadlines: BTreeSet<(Timestamp, IncidentId)>,
+    waiting: BTreeSet<(Priority, IncidentId)>,
     recent: Recent,
     drill: bool,
     next_incident: u64,
@@ -140,6 +141,11 @@ impl State {
         self.incidents.get(id).map(|incident| (*due, incident))
     }
 
+    /// The incidents that wait for somebody to become free: the most urgent first, then the oldest.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &Incident> {
+        self.waiting.iter().filter_map(|(_, id)| self.incidents.get(id))
+    }
+
     pub(crate) fn next_incident(&self) -> IncidentId {
         IncidentId(self.next_incident + 1)
     }
@@ -154,6 +160,7 @@ impl State {
 
     fn evolve_incident(&mut self, id: IncidentId, at: Timestamp, event: &IncidentEvent) {
         let before = self.incidents.get(&id).and_then(Incident::next_deadline);
+        let waited = self.incidents.get(&id).and_then(waits_as);
         if let IncidentEvent::Opened(opened) = event {
             let case = Case {
                 subject: opened.subject.clone(),
@@ -172,6 +179,13 @@ impl State {
             self.deadlines.extend(after.map(|due| (due, id)));
             if let Some(due) = before {
                 self.deadlines.remove(&(due, id));
+            }
+        }
+        let waits = self.incidents.get(&id).and_then(waits_as);
+        if waited != waits {
+            self.waiting.extend(waits);
+            if let Some(waited) = waited {
+                self.waiting.remove(&waited);
             }
         }
     }
@@ -229,4 +243,9 @@ impl State {
             }
         }
     }
+}
+
+/// Where an incident stands among those that wait for somebody.
+fn waits_as(incident: &Incident) -> Option<(Priority, IncidentId)> {
+    incident.waits_for_somebody().then_some((incident.priority, incident.id))
 }

@@ -103,6 +103,8 @@ pub(crate) struct Works {
     pub(crate) policy: Policy,
     pub(crate) clock: Clock,
     pub(crate) journal: Arc<Journal<Settled>>,
+    /// How many became free since waiting incidents were looked at.
+    pub(crate) freed: usize,
 }
 
 /// Starts the engine's thread. When `stop` is cancelled it takes nothing new, drains its queue and returns its works.
@@ -141,6 +143,19 @@ impl Works {
                 self.handle(job);
             }
             self.fire_deadlines();
+            self.search_waiting();
+        }
+    }
+
+    /// Whoever became free is asked for those who wait, the most urgent first.
+    fn search_waiting(&mut self) {
+        while self.freed > 0 {
+            self.freed -= 1;
+            let now = self.clock.now();
+            match self.decide(now, Command::SearchWaiting) {
+                Ok(decision) if !decision.events.is_empty() => self.keep(now, decision.events, None),
+                Ok(_) | Err(_) => self.freed = 0,
+            }
         }
     }
 
@@ -183,6 +198,7 @@ impl Works {
         let decision = dispatch::decide(&self.state, &self.roster, &self.policy, now, command)?;
         for event in &decision.events {
             self.state.evolve(now, event);
+            self.freed += usize::from(event.frees_somebody());
             dispatch::follow(&self.roster, event);
         }
         Ok(decision)

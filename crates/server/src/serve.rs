@@ -124,7 +124,8 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
     };
     let (state, journal) = open_dispatch(&folders, recovered, outlet)?;
     dispatch::catch_up(&roster, &state);
-    let works = Works { state, roster: Arc::clone(&roster), policy, clock, journal: Arc::new(journal) };
+    let journal = Arc::new(journal);
+    let works = Works { state, roster: Arc::clone(&roster), policy, clock, journal, freed: 0 };
 
     let journals =
         Journals { dispatch: Arc::downgrade(&works.journal), registry: Arc::downgrade(&books.journal) };

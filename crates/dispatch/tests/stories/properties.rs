@@ -31,6 +31,7 @@ enum Act {
     Stranger(u32, u64, Wish),
     Drill(bool),
     Wait,
+    SearchWaiting,
     Restart,
 }
 
@@ -131,6 +132,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (0..=RESPONDERS, 0..12_u64, wish()).prop_map(|(who, what, wish)| Act::Stranger(who, what, wish)),
         1 => any::<bool>().prop_map(Act::Drill),
         3 => Just(Act::Wait),
+        2 => Just(Act::SearchWaiting),
         1 => Just(Act::Restart),
     ]
 }
@@ -217,6 +219,7 @@ fn step(state: &State, act: Act) -> Step {
         Act::Stranger(who, what, wish) => by_stranger(who, what, wish),
         Act::Drill(on) => drill(on),
         Act::Wait => wait(),
+        Act::SearchWaiting => somebody_is_free(),
         Act::Restart => restart(),
     }
 }

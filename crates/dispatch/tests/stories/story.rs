@@ -226,6 +226,10 @@ fn operates(operator: &str, incident: u64, operation: Operation) -> Step {
     Step::Wish(Command::Operate { incident: IncidentId(incident), operator: operator.to_owned(), operation })
 }
 
+pub(crate) fn somebody_is_free() -> Step {
+    Step::Wish(Command::SearchWaiting)
+}
+
 pub(crate) fn wait() -> Step {
     Step::Wait
 }

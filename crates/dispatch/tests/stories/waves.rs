@@ -348,3 +348,62 @@ fn nobody_is_asked_for_two_people_at_once() {
         ",
     );
 }
+
+#[test]
+fn who_becomes_free_is_asked_at_once_for_the_most_urgent_who_waits_and_then_for_the_oldest() {
+    check(
+        &[
+            (0, free(1, 100)),
+            (0, somebody_is_free()),
+            (0, alert(5, Kind::DoorOpen)),
+            (0, sends("ann", 1, &[1])),
+            (1, alert(6, Kind::DoorOpen)),
+            (1, sends("ann", 2, &[])),
+            (2, sos(7)),
+            (2, takes("ann", 3)),
+            (2, somebody_is_free()),
+            (3, declines(1, 1)),
+            (3, somebody_is_free()),
+            (4, declines(1, 2)),
+            (4, somebody_is_free()),
+        ],
+        "
+        0 nothing
+        0 #1 opened for elder 5: P3 door_open
+        0 #1 alert 1 door_open
+        0 #1 wakes at 300 RingAll NotAcknowledged
+        0 #1 calls Operators: OperatorDecides
+        0 #1 taken by ann
+        0 #1 wakes at 300 Operators NobodyAccepted
+        0 #1 wave 1 by ann in 100 m until 120: o1 r1 100 m
+        1 #2 opened for elder 6: P3 door_open
+        1 #2 alert 2 door_open
+        1 #2 wakes at 301 RingAll NotAcknowledged
+        1 #2 calls Operators: OperatorDecides
+        1 #2 taken by ann
+        1 #2 wakes at 301 Operators NobodyAccepted
+        1 #2 finds nobody by ann in 18000 m
+        1 #2 calls Operators: NoCandidate
+        1 #2 wakes at 31 SearchAgain
+        2 #3 opened for elder 7: P1 sos
+        2 #3 alert 3 sos
+        2 #3 wakes at 17 RingAll NotAcknowledged, 62 Supervisor NotAcknowledged
+        2 #3 wakes at 62 Supervisor NobodyAccepted, 92 Suggest120 NobodyAccepted
+        2 #3 finds nobody in 9000 m
+        2 #3 calls Operators: NoCandidate
+        2 #3 wakes at 32 SearchAgain
+        2 #3 taken by ann
+        2 nothing
+        3 #1 o1 r1 Declined(\"at lunch\")
+        3 #1 finds nobody in 18000 m
+        3 #1 calls Operators: NoCandidate
+        3 #1 wakes at 33 SearchAgain
+        3 #3 wave 1 in 4500 m until 23: o2 r1 100 m
+        4 #3 o2 r1 Declined(\"at lunch\")
+        4 #3 finds nobody in 9000 m
+        4 #3 calls Operators: NoCandidate
+        4 #3 wakes at 34 SearchAgain
+        4 #2 wave 1 in 18000 m until 124: o3 r1 100 m
+        ",
+    );
+}
