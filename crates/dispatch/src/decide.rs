@@ -71,32 +71,11 @@ pub fn follow(roster: &Roster, event: &Event) {
             roster.set_duty(*responder, *duty);
         }
         Event::DrillModeChanged { .. } => {}
-        Event::Incident { incident, event } => match event {
-            IncidentEvent::OfferEnded { responder, .. }
-            | IncidentEvent::AssignmentAborted { responder, .. } => {
-                roster.release(*responder, *incident);
+        Event::Incident { incident, event } => {
+            if let Some(responder) = event.frees() {
+                roster.release(responder, *incident);
             }
-            IncidentEvent::AssignmentAdvanced { responder, state } => {
-                if !state.is_live() {
-                    roster.release(*responder, *incident);
-                }
-            }
-            IncidentEvent::Opened(_)
-            | IncidentEvent::AlertRaised(_)
-            | IncidentEvent::PriorityRaised { .. }
-            | IncidentEvent::Restored { .. }
-            | IncidentEvent::TimersArmed { .. }
-            | IncidentEvent::WaveSent(_)
-            | IncidentEvent::OfferDelivered { .. }
-            | IncidentEvent::OfferSeen { .. }
-            | IncidentEvent::OfferAccepted { .. }
-            | IncidentEvent::Escalated { .. }
-            | IncidentEvent::Acknowledged { .. }
-            | IncidentEvent::SearchStopped { .. }
-            | IncidentEvent::NoteAdded { .. }
-            | IncidentEvent::Resolved { .. }
-            | IncidentEvent::Closed { .. } => {}
-        },
+        }
     }
 }
 

@@ -40,25 +40,35 @@ impl Event {
         match self {
             Self::DutyChanged { duty, .. } => *duty == Duty::OnDuty,
             Self::DrillModeChanged { .. } => false,
-            Self::Incident { event, .. } => match event {
-                IncidentEvent::OfferEnded { .. } | IncidentEvent::AssignmentAborted { .. } => true,
-                IncidentEvent::AssignmentAdvanced { state, .. } => !state.is_live(),
-                IncidentEvent::Opened(_)
-                | IncidentEvent::AlertRaised(_)
-                | IncidentEvent::PriorityRaised { .. }
-                | IncidentEvent::Restored { .. }
-                | IncidentEvent::TimersArmed { .. }
-                | IncidentEvent::WaveSent(_)
-                | IncidentEvent::OfferDelivered { .. }
-                | IncidentEvent::OfferSeen { .. }
-                | IncidentEvent::OfferAccepted { .. }
-                | IncidentEvent::Escalated { .. }
-                | IncidentEvent::Acknowledged { .. }
-                | IncidentEvent::SearchStopped { .. }
-                | IncidentEvent::NoteAdded { .. }
-                | IncidentEvent::Resolved { .. }
-                | IncidentEvent::Closed { .. } => false,
-            },
+            Self::Incident { event, .. } => event.frees().is_some(),
+        }
+    }
+}
+
+impl IncidentEvent {
+    /// Who is not bound to the incident any more after it.
+    #[must_use]
+    pub fn frees(&self) -> Option<ResponderId> {
+        match self {
+            Self::OfferEnded { responder, .. } | Self::AssignmentAborted { responder, .. } => {
+                Some(*responder)
+            }
+            Self::AssignmentAdvanced { responder, state } => (!state.is_live()).then_some(*responder),
+            Self::Opened(_)
+            | Self::AlertRaised(_)
+            | Self::PriorityRaised { .. }
+            | Self::Restored { .. }
+            | Self::TimersArmed { .. }
+            | Self::WaveSent(_)
+            | Self::OfferDelivered { .. }
+            | Self::OfferSeen { .. }
+            | Self::OfferAccepted { .. }
+            | Self::Escalated { .. }
+            | Self::Acknowledged { .. }
+            | Self::SearchStopped { .. }
+            | Self::NoteAdded { .. }
+            | Self::Resolved { .. }
+            | Self::Closed { .. } => None,
         }
     }
 }

@@ -191,42 +191,24 @@ impl State {
     }
 
     fn index(&mut self, id: IncidentId, at: Timestamp, event: &IncidentEvent) {
-        match event {
-            IncidentEvent::AlertRaised(alert) => {
-                self.next_alert = self.next_alert.max(alert.alert.0);
-                if let Some(key) = alert.key {
-                    self.recent.remember(key, id, at);
-                }
+        if let Some(responder) = event.frees() {
+            self.bound.remove(&responder);
+        }
+        if let IncidentEvent::AlertRaised(alert) = event {
+            self.next_alert = self.next_alert.max(alert.alert.0);
+            if let Some(key) = alert.key {
+                self.recent.remember(key, id, at);
             }
-            IncidentEvent::WaveSent(wave) => {
-                for chosen in &wave.chosen {
-                    self.next_offer = self.next_offer.max(chosen.offer.0);
-                    self.offers.insert(chosen.offer, id);
-                    self.bound.insert(chosen.responder, id);
-                }
+        }
+        if let IncidentEvent::WaveSent(wave) = event {
+            for chosen in &wave.chosen {
+                self.next_offer = self.next_offer.max(chosen.offer.0);
+                self.offers.insert(chosen.offer, id);
+                self.bound.insert(chosen.responder, id);
             }
-            IncidentEvent::OfferEnded { responder, .. }
-            | IncidentEvent::AssignmentAborted { responder, .. } => {
-                self.bound.remove(responder);
-            }
-            IncidentEvent::AssignmentAdvanced { responder, state } => {
-                if !state.is_live() {
-                    self.bound.remove(responder);
-                }
-            }
-            IncidentEvent::Closed { .. } => self.forget(id),
-            IncidentEvent::Opened(_)
-            | IncidentEvent::PriorityRaised { .. }
-            | IncidentEvent::Restored { .. }
-            | IncidentEvent::TimersArmed { .. }
-            | IncidentEvent::OfferDelivered { .. }
-            | IncidentEvent::OfferSeen { .. }
-            | IncidentEvent::OfferAccepted { .. }
-            | IncidentEvent::Escalated { .. }
-            | IncidentEvent::Acknowledged { .. }
-            | IncidentEvent::SearchStopped { .. }
-            | IncidentEvent::NoteAdded { .. }
-            | IncidentEvent::Resolved { .. } => {}
+        }
+        if let IncidentEvent::Closed { .. } = event {
+            self.forget(id);
         }
     }
 

@@ -178,35 +178,13 @@ impl Board {
     }
 
     fn note_bound(&self, id: IncidentId, event: &IncidentEvent) {
-        match event {
-            IncidentEvent::WaveSent(wave) => {
-                for chosen in &wave.chosen {
-                    self.bound.insert(chosen.responder, id);
-                }
+        if let Some(responder) = event.frees() {
+            self.bound.remove_if(&responder, |_, bound| *bound == id);
+        }
+        if let IncidentEvent::WaveSent(wave) = event {
+            for chosen in &wave.chosen {
+                self.bound.insert(chosen.responder, id);
             }
-            IncidentEvent::OfferEnded { responder, .. }
-            | IncidentEvent::AssignmentAborted { responder, .. } => {
-                self.bound.remove_if(responder, |_, bound| *bound == id);
-            }
-            IncidentEvent::AssignmentAdvanced { responder, state } => {
-                if !state.is_live() {
-                    self.bound.remove_if(responder, |_, bound| *bound == id);
-                }
-            }
-            IncidentEvent::Opened(_)
-            | IncidentEvent::AlertRaised(_)
-            | IncidentEvent::PriorityRaised { .. }
-            | IncidentEvent::Restored { .. }
-            | IncidentEvent::TimersArmed { .. }
-            | IncidentEvent::OfferDelivered { .. }
-            | IncidentEvent::OfferSeen { .. }
-            | IncidentEvent::OfferAccepted { .. }
-            | IncidentEvent::Escalated { .. }
-            | IncidentEvent::Acknowledged { .. }
-            | IncidentEvent::SearchStopped { .. }
-            | IncidentEvent::NoteAdded { .. }
-            | IncidentEvent::Resolved { .. }
-            | IncidentEvent::Closed { .. } => {}
         }
     }
 
