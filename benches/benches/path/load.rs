@@ -44,7 +44,9 @@ pub(crate) async fn press(port: u16, rate: u32, presses: u32) -> HashMap<String,
         let sent = client.publish("anhu/v1/bench-000000/status", QoS::AtLeastOnce, false, "online").await;
         sent.expect("a connection");
     }
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    // What setting up has written goes to the disk now, not into the first presses.
+    let synced = tokio::process::Command::new("sync").status().await.expect("sync runs");
+    assert!(synced.success());
     let began = Instant::now();
     let mut due = HashMap::new();
     for press in 0..presses {

@@ -6,7 +6,7 @@ use frontdoor::{Ack, Admission, Inbound, Intake, Login, Refusal};
 use crate::{
     access::Access,
     engine::{Done, Engine, Job},
-    ingest::{Arrival, Ingest},
+    ingest::{Arrival, Ingest, is_receipt},
     metrics,
 };
 use std::sync::Arc;
@@ -29,18 +29,22 @@ impl Intake for Porter {
 
     fn may_publish(&self, _client_id: &str, topic: &str) -> bool {
         // Receipts are ours alone: nobody else may tell a device that help is on the way.
-        !topic.ends_with("/receipt")
+        !is_receipt(topic)
     }
 
     fn may_subscribe(&self, _client_id: &str, filter: &str) -> bool {
         // A device may hear what is said to it and nothing else, so no wildcards.
-        let device = filter.strip_prefix("anhu/v1/").and_then(|rest| rest.strip_suffix("/receipt"));
-        device.is_some_and(|device| !device.is_empty() && !device.contains(['+', '#', '/']))
+        is_receipt(filter) && !filter.contains(['+', '#'])
     }
 
     async fn take(&self, message: Inbound, ack: Ack) {
         metrics::message("front_door");
-        let arrival = Arrival { topic: &message.topic, payload: &message.payload, retained: message.retain };
+        let arrival = Arrival {
+            topic: &message.topic,
+            payload: &message.payload,
+            retained: message.retain,
+            replayed: false,
+        };
         let commands: Vec<Command> = self.ingest.read(arrival);
         if commands.is_empty() {
             ack.durable();

@@ -12,6 +12,7 @@ use axum::{
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use tonic::{Status, service::Routes};
+use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_web::GrpcWebLayer;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders};
 use wire::v1;
@@ -29,11 +30,11 @@ const MAX_REQUEST: usize = 4 * 1024 * 1024;
 const PREFLIGHT: Duration = Duration::from_secs(3600);
 
 /// Everything behind the port.
-pub(crate) fn router(
+pub(crate) fn router<H: Health>(
     node: Arc<Node>,
     metrics: PrometheusHandle,
+    health: HealthServer<H>,
 ) -> Result<Router, tonic_reflection::server::Error> {
-    let (_, health) = tonic_health::server::health_reporter();
     let app = || Arc::clone(&node);
     let descriptors = || {
         tonic_reflection::server::Builder::configure()

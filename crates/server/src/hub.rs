@@ -11,7 +11,7 @@ use wire::v1::{self, watch_offers_response::Change};
 use crate::metrics;
 
 /// Changes a console may fall behind; then it is sent what changed since its last one instead of each step.
-const CONSOLE_BACKLOG: usize = 4096;
+const CONSOLE_BACKLOG: usize = 512;
 /// Notices an app may fall behind; then its stream is cut, and it watches again.
 const RESPONDER_BACKLOG: usize = 64;
 /// Streams one responder may have open: a phone, a tablet, and one left over from a lost connection.

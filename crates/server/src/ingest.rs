@@ -27,6 +27,8 @@ pub(crate) struct Arrival<'a> {
     pub(crate) payload: &'a [u8],
     /// Replayed by a broker, or published to be.
     pub(crate) retained: bool,
+    /// A broker may send it again as long as it keeps it.
+    pub(crate) replayed: bool,
 }
 
 impl Ingest {
@@ -34,6 +36,10 @@ impl Ingest {
     ///
     /// What nobody can read becomes a case for an operator, with its raw bytes.
     pub(crate) fn read(&self, arrival: Arrival<'_>) -> Vec<Command> {
+        if is_receipt(arrival.topic) {
+            // Ours, come back from a broker whose filter takes everything.
+            return Vec::new();
+        }
         let message = Message { topic: arrival.topic, payload: arrival.payload };
         match self.routes.decode(&message) {
             Ok(signals) => {
@@ -113,10 +119,16 @@ impl Ingest {
     }
 }
 
+/// Whether this is a topic on which we answer devices.
+pub(crate) fn is_receipt(topic: &str) -> bool {
+    let device = topic.strip_prefix("anhu/v1/").and_then(|rest| rest.strip_suffix("/receipt"));
+    device.is_some_and(|device| !device.is_empty() && !device.contains('/'))
+}
+
 /// By which the same message is known when it comes again: the source's own id, or else its bytes and device time.
 ///
-/// A live message with neither cannot be told from a second press, so it counts as one. A retained one is the same as
-/// long as its bytes are, however often the broker replays it.
+/// A message with neither cannot be told from a second press, so it counts as one. What a broker replays is the same as
+/// long as its bytes are, however often it comes.
 fn key_of(signal: &Signal, kind: Kind, arrival: Arrival<'_>) -> Option<MessageKey> {
     let mut hasher = blake3::Hasher::new();
     let mut part = |bytes: &[u8]| {
@@ -131,7 +143,7 @@ fn key_of(signal: &Signal, kind: Kind, arrival: Arrival<'_>) -> Option<MessageKe
             part(&time.0.to_le_bytes());
             part(arrival.payload);
         }
-        (None, None) if arrival.retained => {
+        (None, None) if arrival.replayed => {
             part(b"retained");
             part(arrival.payload);
         }

@@ -7,8 +7,10 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, NetworkOptions, Packet, Publish, QoS};
-use tokio::sync::mpsc;
+use rumqttc::{
+    AsyncClient, Event, EventLoop, MqttOptions, NetworkOptions, Packet, Publish, QoS, SubscribeReasonCode,
+};
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -60,13 +62,14 @@ pub(crate) fn start(
     ingest: Arc<Ingest>,
     engine: Engine,
     stop: CancellationToken,
+    tasks: &mut JoinSet<()>,
 ) -> Link {
     let (receipts, outgoing) = mpsc::channel(OUTGOING);
     let link = Link { name: config.name.as_str().into(), receipts, up: Arc::default() };
     let reader = Reader { config: config.clone(), link: link.clone(), ingest, engine };
     let out = write(config, outgoing, stop.clone());
-    tokio::spawn(out);
-    tokio::spawn(async move { reader.run(stop).await });
+    tasks.spawn(out);
+    tasks.spawn(async move { reader.run(stop).await });
     link
 }
 
@@ -119,7 +122,7 @@ impl Reader {
         acks: &mpsc::UnboundedSender<Mark>,
         pause: &mut Pause,
     ) -> Ended {
-        let mut number = 0;
+        let (mut number, mut subscribed) = (0, 0);
         loop {
             match events.poll().await {
                 Ok(Event::Incoming(Packet::ConnAck(ack))) => {
@@ -137,8 +140,15 @@ impl Reader {
                         }
                     }
                 }
-                Ok(Event::Incoming(Packet::SubAck(_))) => {
-                    self.link.up.store(true, std::sync::atomic::Ordering::Relaxed);
+                Ok(Event::Incoming(Packet::SubAck(ack))) => {
+                    if ack.return_codes.contains(&SubscribeReasonCode::Failure) {
+                        return Ended(
+                            "the broker refuses one of the filters: check its access list".to_owned(),
+                        );
+                    }
+                    subscribed += 1;
+                    let all = subscribed == self.config.filters.len();
+                    self.link.up.store(all, std::sync::atomic::Ordering::Relaxed);
                 }
                 Ok(Event::Incoming(Packet::Publish(publish))) => {
                     number += 1;
@@ -160,7 +170,12 @@ impl Reader {
         acks: &mpsc::UnboundedSender<Mark>,
     ) -> Result<(), crate::engine::Stopped> {
         metrics::message("link");
-        let arrival = Arrival { topic: &publish.topic, payload: &publish.payload, retained: publish.retain };
+        let arrival = Arrival {
+            topic: &publish.topic,
+            payload: &publish.payload,
+            retained: publish.retain,
+            replayed: publish.retain,
+        };
         let commands = self.ingest.read(arrival);
         let needs_ack = publish.qos != QoS::AtMostOnce;
         if needs_ack {
@@ -210,7 +225,10 @@ async fn acknowledge(client: AsyncClient, mut marks: mpsc::UnboundedReceiver<Mar
 
 /// Publishes receipts on a connection of its own: an acknowledgement would wait behind a full window.
 async fn write(config: LinkConfig, mut outgoing: mpsc::Receiver<(String, Bytes)>, stop: CancellationToken) {
-    let Ok(mut options) = options(&config, "-receipts") else { return };
+    let Ok(mut options) = options(&config, "-receipts") else {
+        // The reader tells what is wrong; without receipts the alarms still come in.
+        return stop.cancelled().await;
+    };
     options.set_clean_session(true);
     let (client, mut events) = AsyncClient::new(options, OUTGOING);
     nodelay(&mut events);

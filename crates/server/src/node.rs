@@ -88,8 +88,14 @@ impl Node {
         let degraded = parts.iter().any(|part| part.name.ends_with("journal") && !part.healthy);
         let ready = !stopping && parts.iter().all(|part| part.healthy);
         parts.extend(self.links.iter().map(|link| {
-            let detail = if link.is_up() { "connected" } else { "away; trying again" };
-            part(&format!("link {}", link.name()), link.is_up(), detail.to_owned())
+            let detail = match (link.is_up(), degraded) {
+                (true, false) => "connected",
+                (true, true) => {
+                    "connected; not read on for long, because the disk refuses and nothing is acknowledged"
+                }
+                (false, _) => "away; trying again",
+            };
+            part(&format!("link {}", link.name()), link.is_up() && !degraded, detail.to_owned())
         }));
         Health { ready, degraded, parts }
     }

@@ -14,11 +14,12 @@ use dispatch::State;
 use frontdoor::{FrontDoor, Limits};
 use journal::{Journal, OpenError, OpenReport, Options, Sequence};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use model::Millis;
+use model::{Millis, Timestamp};
 use roster::{Roster, Size};
 use store::{Store, StoreError};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
+use tonic_health::{ServingStatus, server::HealthReporter};
 use views::{Board, Change, Directory};
 
 use crate::{
@@ -26,7 +27,7 @@ use crate::{
     clock::Clock,
     config::Checked,
     door::Porter,
-    engine::{self, Works},
+    engine::{self, Alarm, Works},
     http,
     hub::Hub,
     ingest::Ingest,
@@ -42,8 +43,12 @@ use crate::{
 const SWEEP: Duration = Duration::from_secs(10);
 /// How often the metrics tidy themselves.
 const UPKEEP: Duration = Duration::from_secs(5);
+/// How often gRPC's health service is told how the node is.
+const HEALTH: Duration = Duration::from_secs(1);
 /// How long open requests may take to end when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
+/// How far the machine's clock may be behind the journal at the start.
+const CLOCK_BEHIND: Millis = Millis::from_seconds(120);
 /// The snapshot's name in the state store, and the version of its form.
 const SNAPSHOT: (&str, u32) = ("dispatch", 1);
 
@@ -122,7 +127,7 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         hub: Arc::clone(&hub),
         receipts,
     };
-    let (state, journal) = open_dispatch(&folders, recovered, outlet)?;
+    let (state, journal) = open_dispatch(&folders, recovered, outlet, Alarm(stop_threads.clone()))?;
     dispatch::catch_up(&roster, &state);
     let journal = Arc::new(journal);
     let works = Works { state, roster: Arc::clone(&roster), policy, clock, journal, freed: 0 };
@@ -138,10 +143,12 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         presence: Arc::clone(&presence),
         clock,
     });
+    // Every one of these runs until the server stops; when one ends earlier, the server does.
+    let mut tasks = JoinSet::new();
     let links: Vec<_> = config
         .links
         .iter()
-        .map(|link| link::start(link.clone(), Arc::clone(&ingest), engine.clone(), stop.clone()))
+        .map(|link| link::start(link.clone(), Arc::clone(&ingest), engine.clone(), stop.clone(), &mut tasks))
         .collect();
     let node = Arc::new(Node {
         clock,
@@ -161,7 +168,6 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         stop: stop.clone(),
     });
 
-    let mut tasks = JoinSet::new();
     let porter = Arc::new(Porter { access, ingest, engine });
     let mqtt_addr = door.local_addr();
     let (served, end) = (Arc::clone(&door), stop.clone());
@@ -170,7 +176,9 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
     tasks.spawn(until(stop.clone(), sweep(Arc::clone(&node), config.position_fresh_s)));
     let metrics = metrics_handle();
     tasks.spawn(until(stop.clone(), upkeep(metrics.clone())));
-    let router = http::router(Arc::clone(&node), metrics)?;
+    let (reporter, health) = tonic_health::server::health_reporter();
+    tasks.spawn(until(stop.clone(), report_health(Arc::clone(&node), reporter)));
+    let router = http::router(Arc::clone(&node), metrics, health)?;
     tasks.spawn(serve_http(listener, router, stop));
     Ok(Running {
         node,
@@ -210,11 +218,11 @@ impl Running {
 fn close(engine: JoinHandle<Works>, registrar: JoinHandle<Books>, board: &Board) -> anyhow::Result<()> {
     let works = engine.join().map_err(|_| anyhow::anyhow!("the dispatch thread had panicked"))?;
     let books = registrar.join().map_err(|_| anyhow::anyhow!("the registry thread had panicked"))?;
-    let Works { state, journal, .. } = works;
+    let Works { state, journal, clock, .. } = works;
     let head = drain(journal)?;
     let Books { journal, store, .. } = books;
     drain(journal)?;
-    let snapshot = Snapshot { version: SNAPSHOT.1, state, board: board.snapshot() };
+    let snapshot = Snapshot { version: SNAPSHOT.1, at: clock.now(), state, board: board.snapshot() };
     let kept = postcard::to_stdvec(&snapshot)
         .map_err(anyhow::Error::from)
         .and_then(|bytes| Ok(store.put_snapshot(SNAPSHOT.0, head.0, bytes)?))
@@ -228,10 +236,14 @@ fn close(engine: JoinHandle<Works>, registrar: JoinHandle<Books>, board: &Board)
 
 /// Flushes and closes a journal of which nobody else holds a part, and returns its last record.
 fn drain<T: Send + 'static>(journal: Arc<Journal<T>>) -> anyhow::Result<Sequence> {
-    match Arc::try_unwrap(journal) {
-        Ok(journal) => Ok(journal.close()?),
-        // Somebody asks for its health at this very moment, and drops it with the answer.
-        Err(journal) => Ok(journal.durable()),
+    let mut journal = journal;
+    loop {
+        match Arc::try_unwrap(journal) {
+            Ok(journal) => return Ok(journal.close()?),
+            // Somebody asks for its health at this very moment, and drops it with the answer.
+            Err(shared) => journal = shared,
+        }
+        std::thread::yield_now();
     }
 }
 
@@ -239,6 +251,7 @@ fn drain<T: Send + 'static>(journal: Arc<Journal<T>>) -> anyhow::Result<Sequence
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Snapshot {
     version: u32,
+    at: Timestamp,
     state: State,
     board: Vec<u8>,
 }
@@ -248,6 +261,8 @@ struct Recovered {
     state: State,
     board: Arc<Board>,
     from: Sequence,
+    /// When the latest decision was taken.
+    latest: Timestamp,
 }
 
 impl Recovered {
@@ -269,11 +284,16 @@ impl Recovered {
     fn of(applied: u64, bytes: &[u8]) -> Option<Self> {
         let snapshot: Snapshot = postcard::from_bytes(bytes).ok()?;
         let board = Board::restore(&snapshot.board).filter(|_| snapshot.version == SNAPSHOT.1)?;
-        Some(Self { state: snapshot.state, board: Arc::new(board), from: Sequence(applied) })
+        Some(Self {
+            state: snapshot.state,
+            board: Arc::new(board),
+            from: Sequence(applied),
+            latest: snapshot.at,
+        })
     }
 
     fn nothing() -> Self {
-        Self { state: State::default(), board: Arc::default(), from: Sequence(0) }
+        Self { state: State::default(), board: Arc::default(), from: Sequence(0), latest: Timestamp(0) }
     }
 }
 
@@ -298,7 +318,7 @@ fn open_registry(
     roster: &Arc<Roster>,
     clock: Clock,
 ) -> anyhow::Result<Books> {
-    let (mut state, mut applied) = registrar::read_records(&store).unwrap_or_else(|error| {
+    let (mut state, applied) = registrar::read_records(&store).unwrap_or_else(|error| {
         tracing::warn!(%error, "the records in the state store cannot be read; the journal is read instead");
         Default::default()
     });
@@ -314,17 +334,8 @@ fn open_registry(
         Journal::<Flushed>::open(&folder, Options::default(), Sequence(from), replay, registrar::release)
             .map(|(journal, report)| (journal, report, news))
     };
-    let opened = match open(applied, &mut state) {
-        Err(OpenError::Ahead { .. } | OpenError::Behind { .. }) => {
-            tracing::warn!(
-                "the state store does not belong to this journal; the whole journal is read instead"
-            );
-            (state, applied) = Default::default();
-            open(applied, &mut state)
-        }
-        opened => opened,
-    };
-    let (journal, report, news) = opened.context("the registry journal cannot be opened")?;
+    let (journal, report, news) =
+        open(applied, &mut state).map_err(|error| of_another_journal(error, folders, "registry"))?;
     tell_opened("registry", &report);
     let books = Books {
         state: Arc::new(RwLock::new(state)),
@@ -346,20 +357,47 @@ fn open_dispatch(
     folders: &Folders,
     recovered: Recovered,
     outlet: Outlet,
+    alarm: Alarm,
 ) -> anyhow::Result<(State, Journal<Settled>)> {
-    let Recovered { mut state, board, from } = recovered;
+    let Recovered { mut state, board, from, mut latest } = recovered;
+    let now = outlet.clock.now();
     let replay = |sequence: Sequence, bytes: &[u8]| {
         let (at, events) = wire::read_dispatch_record(bytes)?;
+        latest = latest.max(at);
         events.iter().for_each(|event| state.evolve(at, event));
         board.fold(Change { sequence: sequence.0, at, durable_at: Some(at), events: &events });
         Ok(())
     };
     let folder = folders.dispatch_journal();
-    let (journal, report) =
-        Journal::open(&folder, Options::default(), from, replay, move |group| outlet.release(group))
-            .context("the dispatch journal cannot be opened")?;
+    let (journal, report) = Journal::open(&folder, Options::default(), from, replay, move |group| {
+        let _ = &alarm;
+        outlet.release(group);
+    })
+    .map_err(|error| of_another_journal(error, folders, "dispatch"))?;
     tell_opened("dispatch", &report);
+    let behind = latest - now;
+    anyhow::ensure!(
+        behind <= CLOCK_BEHIND,
+        "the clock of this machine is {} s behind the last decision in the journal, so nothing would fire in time: \
+         set the clock, then start again",
+        behind.0 / 1000
+    );
     Ok((state, journal))
+}
+
+/// Why a journal cannot be opened. A state store that does not belong to it is moved away by hand, so that nobody loses a
+/// newer journal by restoring an older one unawares.
+fn of_another_journal(error: OpenError, folders: &Folders, name: &str) -> anyhow::Error {
+    let foreign = matches!(error, OpenError::Ahead { .. } | OpenError::Behind { .. });
+    let error = anyhow::Error::from(error);
+    if foreign {
+        let folder = folders.store().display().to_string();
+        return error.context(format!(
+            "the {name} journal and the state store do not belong together: move {folder} away and start again, and \
+             it is built anew from the journal"
+        ));
+    }
+    error.context(format!("the {name} journal cannot be opened"))
 }
 
 fn tell_opened(name: &str, report: &OpenReport) {
@@ -409,6 +447,17 @@ fn metrics_handle() -> PrometheusHandle {
             handle
         })
         .clone()
+}
+
+/// Tells gRPC's health service what `/readyz` says.
+async fn report_health(node: Arc<Node>, reporter: HealthReporter) {
+    let mut ticks = tokio::time::interval(HEALTH);
+    loop {
+        ticks.tick().await;
+        let ready = node.health().ready;
+        let status = if ready { ServingStatus::Serving } else { ServingStatus::NotServing };
+        reporter.set_service_status("", status).await;
+    }
 }
 
 async fn upkeep(metrics: PrometheusHandle) {

@@ -1,7 +1,7 @@
 //! The board: every incident as the hotline sees it.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, VecDeque},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -34,6 +34,8 @@ pub struct Board {
 struct Order {
     open: BTreeSet<IncidentId>,
     closed: BTreeSet<IncidentId>,
+    /// In the order they closed.
+    closing: VecDeque<IncidentId>,
 }
 
 /// Numbers looked at before the writer gets its turn.
@@ -193,11 +195,15 @@ impl Board {
         if closed {
             order.open.remove(&id);
             order.closed.insert(id);
+            order.closing.push_back(id);
         } else {
             order.open.insert(id);
         }
         self.open.store(order.open.len(), Ordering::Relaxed);
-        let forgotten = if order.closed.len() > CLOSED_KEPT { order.closed.pop_first() } else { None };
+        let forgotten = if order.closed.len() > CLOSED_KEPT { order.closing.pop_front() } else { None };
+        if let Some(oldest) = forgotten {
+            order.closed.remove(&oldest);
+        }
         drop(order);
         if let Some(oldest) = forgotten {
             self.incidents.remove(&oldest);

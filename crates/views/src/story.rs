@@ -12,6 +12,8 @@ use crate::Change;
 const ALERTS_SHOWN: usize = 50;
 /// Raw messages shown of one incident, the latest.
 const RAW_SHOWN: usize = 4;
+/// Bytes shown of a raw message; the journal has it all.
+const RAW_BYTES_SHOWN: usize = 4096;
 /// Steps shown of one incident, the latest; the journal has them all.
 const STEPS_SHOWN: usize = 300;
 /// Offers and decisions shown of one incident, the latest.
@@ -148,7 +150,11 @@ impl Teller<'_> {
             received_at: Some(time_to_wire(alert.received_at)),
             device_time: alert.device_time.map(time_to_wire),
             detail: alert.detail.clone(),
-            raw: alert.raw.clone().unwrap_or_default(),
+            raw: alert
+                .raw
+                .as_deref()
+                .map(|raw| raw[..raw.len().min(RAW_BYTES_SHOWN)].to_vec())
+                .unwrap_or_default(),
             topic: alert.topic.clone(),
             retained: alert.retained,
             late,

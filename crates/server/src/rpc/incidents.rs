@@ -73,8 +73,13 @@ impl v1::incident_service_server::IncidentService for Incidents {
             bad_field(FieldFault::new("resume_token", "is not one of ours: send it as it came"))
         })?;
         let (sender, receiver) = mpsc::channel(STREAM_BUFFER);
-        let watch =
-            Watch { app: Arc::clone(&self.0), sender, sent: HashMap::new(), seen: since.unwrap_or(0) };
+        let watch = Watch {
+            app: Arc::clone(&self.0),
+            sender,
+            sent: HashMap::new(),
+            newest: 0,
+            seen: since.unwrap_or(0),
+        };
         tokio::spawn(watch.run(since.is_some()));
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
@@ -215,7 +220,9 @@ struct Watch {
     sender: mpsc::Sender<Result<v1::WatchIncidentsResponse, Status>>,
     /// Revisions sent from the board, until the live changes have caught up with them.
     sent: HashMap<String, u64>,
-    /// The highest revision sent or skipped.
+    /// The highest of them.
+    newest: u64,
+    /// Everything up to this revision was sent.
     seen: u64,
 }
 
@@ -263,6 +270,8 @@ impl Watch {
     /// Sends what the board shows: everything open, or on resuming everything that changed since.
     async fn catch_up(&mut self, resume: bool) -> Result<(), Gone> {
         let since = if resume { self.seen } else { 0 };
+        // Before the board is read: what changes meanwhile comes live as well.
+        let head = self.app.board.head();
         let incidents = if resume {
             let mut changed = self.app.board.page(None, usize::MAX, |incident| incident.revision > since);
             changed.reverse();
@@ -270,9 +279,9 @@ impl Watch {
         } else {
             self.app.board.open()
         };
-        let head = incidents.iter().map(|incident| incident.revision).max().unwrap_or(since);
         for incident in incidents {
             self.sent.insert(incident.name.clone(), incident.revision);
+            self.newest = self.newest.max(incident.revision);
             // Until all are sent, a break must resume from where this began.
             let response = v1::WatchIncidentsResponse {
                 change: Some(Change::Incident(v1::Incident::clone(&incident))),
@@ -288,9 +297,10 @@ impl Watch {
         if self.sent.get(&incident.name).is_some_and(|sent| *sent >= incident.revision) {
             return Ok(());
         }
-        if incident.revision > self.seen {
+        // One record may change several incidents: until a later one comes, a break must resume before it.
+        self.seen = self.seen.max(incident.revision.saturating_sub(1));
+        if incident.revision > self.newest {
             self.sent.clear();
-            self.seen = incident.revision;
         }
         self.send(Change::Incident(incident.clone())).await
     }

@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status, Streaming};
 use wire::{FieldFault, Name, v1};
 
 use super::{App, bad_field, not_durable, stopping};
-use crate::{ingest::Arrival, metrics};
+use crate::{engine::Stopped, ingest::Arrival, metrics};
 
 /// Signals one request may hold.
 const MAX_SIGNALS: usize = 1000;
@@ -43,11 +43,21 @@ impl v1::ingest_service_server::IngestService for Ingestion {
         let (sender, receiver) = mpsc::channel(STREAM_BUFFER);
         let service = self.clone();
         tokio::spawn(async move {
-            while let Ok(Some(v1::StreamSignalsRequest { batch, signals })) = batches.message().await {
-                let taken = service.take(signals).await;
+            loop {
+                let next = tokio::select! {
+                    () = service.0.stop.cancelled() => Err(stopping(Stopped)),
+                    next = batches.message() => next,
+                };
+                let taken = match next {
+                    Ok(None) => return,
+                    Ok(Some(v1::StreamSignalsRequest { batch, signals })) => {
+                        let taken = service.take(signals).await;
+                        taken.map(|results| v1::StreamSignalsResponse { batch, results })
+                    }
+                    Err(status) => Err(status),
+                };
                 let failed = taken.is_err();
-                let response = taken.map(|results| v1::StreamSignalsResponse { batch, results });
-                if sender.send(response).await.is_err() || failed {
+                if sender.send(taken).await.is_err() || failed {
                     return;
                 }
             }
@@ -88,7 +98,7 @@ impl Ingestion {
         metrics::message("grpc");
         let payload = signal.encode_to_vec();
         let topic = "anhu.v1.IngestService";
-        let arrival = Arrival { topic, payload: &payload, retained: false };
+        let arrival = Arrival { topic, payload: &payload, retained: false, replayed: false };
         match wire::signals_of(signal) {
             Ok(signals) => {
                 let commands = signals.into_iter().filter_map(|one| self.0.ingest.command_of(one, arrival));

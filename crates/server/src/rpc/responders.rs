@@ -49,7 +49,12 @@ impl v1::responder_service_server::ResponderService for Responders {
     ) -> Result<Response<v1::ReportPositionsResponse>, Status> {
         let mut positions = request.into_inner();
         let mut summary = v1::ReportPositionsResponse::default();
-        while let Some(position) = positions.message().await? {
+        loop {
+            let next = tokio::select! {
+                () = self.0.stop.cancelled() => return Err(super::stopping(crate::engine::Stopped)),
+                next = positions.message() => next?,
+            };
+            let Some(position) = next else { break };
             let accepted = self.take_position(&position);
             metrics::position(accepted);
             *(if accepted { &mut summary.accepted } else { &mut summary.ignored }) += 1;
