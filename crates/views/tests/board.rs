@@ -1,12 +1,12 @@
 //! The board and the notices, folded from what the real dispatch decides.
 
 use dispatch::{
-    AssignmentState, AssignmentStep, Command, Disposition, Duty, Event, Operation, Policy, RaiseAlert, State,
-    Subject, decide, follow,
+    AssignmentState, AssignmentStep, Command, Disposition, Duty, Event, IncidentEvent, Opened, Operation,
+    Policy, RaiseAlert, State, Subject, decide, follow,
 };
 use model::{
-    CoordinateSystem, DeviceId, ElderId, IncidentId, Kind, Metres, OfferId, OrgUnitCode, Place, ResponderId,
-    Timestamp,
+    CoordinateSystem, DeviceId, ElderId, IncidentId, Kind, Metres, OfferId, OrgUnitCode, Place, Priority,
+    ResponderId, Timestamp,
 };
 use registry::{Elder, Gender};
 use roster::{Member, Roster, Size};
@@ -191,4 +191,35 @@ fn what_the_disk_refused_is_shown_and_marked() {
     board.fold(Change { sequence: 1, at, durable_at: None, events: &events });
     let incident = board.get(IncidentId(1)).expect("it is shown");
     assert!(incident.degraded && incident.durable_at.is_none());
+}
+
+#[test]
+fn a_case_that_was_open_for_weeks_is_still_shown_when_it_closes() {
+    let board = Board::default();
+    let mut sequence = 0;
+    let mut fold = |incident: u64, event: IncidentEvent| {
+        sequence += 1;
+        let events = [Event::Incident { incident: IncidentId(incident), event }];
+        let at = Timestamp(sequence);
+        board.fold(Change { sequence: sequence as u64, at, durable_at: Some(at), events: &events })
+    };
+    let opened = IncidentEvent::Opened(Opened {
+        subject: Subject::Topic("t".to_owned()),
+        kind: Kind::LowBattery,
+        priority: Priority::P4,
+        place: None,
+        org_unit: None,
+        exercise: false,
+        hold: None,
+    });
+    let closed = IncidentEvent::Closed { operator: None };
+    fold(1, opened.clone());
+    for incident in 2..=20_001 {
+        fold(incident, opened.clone());
+        fold(incident, closed.clone());
+    }
+    let told = fold(1, closed);
+    assert_eq!(told.len(), 1, "the consoles hear that it is closed");
+    assert_eq!(told[0].state(), v1::IncidentState::Closed);
+    assert!(board.get(IncidentId(2)).is_none(), "the first that closed goes first");
 }
