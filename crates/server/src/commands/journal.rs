@@ -71,7 +71,14 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
 }
 
 fn folders(overrides: &Overrides) -> anyhow::Result<Folders> {
-    Ok(Folders::new(&crate::config::load(overrides)?.config.data_dir))
+    let data_dir = crate::config::load(overrides)?.config.data_dir;
+    let folders = Folders::new(&data_dir);
+    anyhow::ensure!(
+        folders.dispatch_journal().is_dir(),
+        "there is no journal in {}: name the server's data folder with --data-dir",
+        data_dir.display()
+    );
+    Ok(folders)
 }
 
 fn verify(folders: &Folders) -> anyhow::Result<()> {
