@@ -163,6 +163,39 @@ impl OrgUnitCode {
         (self.0 > 999_999).then_some(Self(self.0 / 1000))
     }
 
+    /// The town this unit is or lies in; `None` for a county.
+    #[must_use]
+    pub fn town(self) -> Option<Self> {
+        match self.0 {
+            0..=999_999 => None,
+            1_000_000..=999_999_999 => Some(self),
+            1_000_000_000.. => Some(Self(self.0 / 1000)),
+        }
+    }
+
+    /// The county this unit is or lies in.
+    #[must_use]
+    pub fn county(self) -> Self {
+        self.parent().map_or(self, Self::county)
+    }
+
+    /// The code as a number, for whoever keeps it in a word; never 0.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The code of [`OrgUnitCode::number`]; `None` for a number that is none.
+    #[must_use]
+    pub fn from_number(number: u64) -> Option<Self> {
+        match number {
+            100_000..=999_999 | 100_000_000..=999_999_999 | 100_000_000_000..=999_999_999_999 => {
+                Some(Self(number))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether this unit is `other` or lies below it.
     #[must_use]
     pub fn is_within(self, other: Self) -> bool {
@@ -193,6 +226,10 @@ mod tests {
         let village = OrgUnitCode::new("341181001002").expect("twelve digits");
         let county = OrgUnitCode::new("341181").expect("six digits");
         assert_eq!(village.parent().and_then(OrgUnitCode::parent), Some(county));
+        assert_eq!(village.town().map(|town| town.to_string()).as_deref(), Some("341181001"));
+        assert_eq!((village.county(), county.town()), (county, None));
+        assert_eq!(OrgUnitCode::from_number(village.number()), Some(village));
+        assert_eq!(OrgUnitCode::from_number(7), None);
         assert!(village.is_within(county));
         assert!(!county.is_within(village));
         assert!(OrgUnitCode::new("34118").is_err());

@@ -5,6 +5,7 @@
 //! who goes is a [`ResponderId`] with [`Skills`]. Nothing here decides anything, and nothing here knows a clock, a
 //! socket or a disk.
 
+mod certificate;
 mod coordinates;
 mod ids;
 mod kind;
@@ -12,7 +13,9 @@ mod place;
 mod signal;
 mod skill;
 mod time;
+mod travel;
 
+pub use certificate::{Certificates, ExpiryDay};
 pub use coordinates::CoordinateSystem;
 pub use ids::{
     AlertId, DeviceId, DeviceIdError, ElderId, IncidentId, OfferId, OrgUnitCode, OrgUnitCodeError,
@@ -23,3 +26,4 @@ pub use place::{Metres, Place, PlaceError};
 pub use signal::{Content, Reading, Signal, Unit};
 pub use skill::{Skill, Skills};
 pub use time::{Millis, Timestamp};
+pub use travel::TravelMode;
