@@ -1,6 +1,7 @@
 //! How long does it take to decide that three are asked, and that one of them goes?
 //!
-//! A state with few and with many open incidents: what is open elsewhere in the county must not slow down a call.
+//! With one open incident and with many: what is open elsewhere in the county must not slow down a call. Then a power cut:
+//! 50,000 alerts at once and not enough responders.
 
 use std::{
     hint::black_box,
@@ -9,12 +10,12 @@ use std::{
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use dispatch::{
-    Command, Disposition, Duty, Event, IncidentEvent, MessageKey, Operation, Policy, RaiseAlert, State,
-    Subject, decide, follow,
+    Command, Disposition, Duty, Event, IncidentEvent, MessageKey, Operation, Policy, PolicyFile, RaiseAlert,
+    State, Subject, decide, follow,
 };
 use model::{
     CoordinateSystem, DeviceId, ElderId, IncidentId, Kind, Metres, Millis, OfferId, Place, ResponderId,
-    Skills, Timestamp,
+    Timestamp,
 };
 use roster::{Member, Roster, Size};
 
@@ -26,6 +27,11 @@ const BEGIN: Timestamp = Timestamp(1_790_000_000_000);
 const BETWEEN_CALLS: Millis = Millis::from_seconds(60);
 /// Calls before the first that is measured, more than two days of them, so that as many are forgotten as come.
 const CALLS_BEFORE: u64 = 3_000;
+
+fn policy() -> Policy {
+    let file: PolicyFile = toml::from_str(include_str!("../../config/policy.toml")).expect("it is a policy");
+    Policy::new(&file, "shipped").expect("without fault")
+}
 
 struct County {
     state: State,
@@ -41,21 +47,23 @@ impl County {
         let mut county = Self {
             state: State::default(),
             roster: Roster::new(Size { responders: RESPONDERS, cell: Metres(1024) }),
-            policy: toml::from_str(include_str!("../../config/policy.toml")).expect("it is a policy"),
+            policy: policy(),
             now: BEGIN,
             random: 7,
             calls: 0,
         };
         for responder in (0..RESPONDERS).map(ResponderId) {
-            let member = Member { skills: Skills::NONE, base: None };
-            county.roster.enrol(responder, member).expect("there is room");
+            county.roster.enrol(responder, Member::default()).expect("there is room");
             let place = county.somewhere();
             county.roster.report(responder, place, BEGIN);
             county.settle(Command::SetDuty { responder, duty: Duty::OnDuty });
         }
         for elder in 0..open {
             let alert = county.alert(elder, Kind::DoorOpen);
-            county.settle(alert);
+            let incident = county.settle(alert).0.expect("an alert opens an incident");
+            // Taken by an operator, so that no bell rings for it between two calls.
+            let (operator, operation) = ("ann".to_owned(), Operation::Acknowledge);
+            county.settle(Command::Operate { incident, operator, operation });
         }
         for _ in 0..CALLS_BEFORE {
             county.call();
@@ -105,17 +113,28 @@ impl County {
             .expect("nothing is refused here");
         for event in &decision.events {
             self.state.evolve(self.now, event);
-            follow(&self.roster, event);
+            follow(&self.roster, &self.state, event);
         }
         (decision.incident, decision.events)
+    }
+
+    /// Does what is due, as the engine does after each batch.
+    fn tick(&mut self) -> Vec<Event> {
+        let mut events = Vec::new();
+        while self.state.next_deadline().is_some_and(|due| due <= self.now) {
+            events.append(&mut self.settle(Command::Tick).1);
+        }
+        events
     }
 
     /// A call for help, the yes of the second who is asked, and the end. Returns how long the first two took.
     fn call(&mut self) -> [Duration; 2] {
         self.now = self.now + BETWEEN_CALLS;
         let alert = self.alert(1_000_000_000, Kind::Sos);
+        self.tick();
         let start = Instant::now();
-        let (incident, events) = self.settle(black_box(alert));
+        let (incident, _) = self.settle(black_box(alert));
+        let events = self.tick();
         let asked = start.elapsed();
         let incident = incident.expect("a call opens an incident");
         let (responder, offer) = second_of_three(&events);
@@ -134,7 +153,10 @@ impl County {
 fn second_of_three(events: &[Event]) -> (ResponderId, OfferId) {
     let wave = events.iter().find_map(|event| match event {
         Event::Incident { event: IncidentEvent::WaveSent(wave), .. } => Some(wave),
-        Event::Incident { .. } | Event::DutyChanged { .. } | Event::DrillModeChanged { .. } => None,
+        Event::Incident { .. }
+        | Event::DutyChanged { .. }
+        | Event::DrillModeChanged { .. }
+        | Event::PolicyReplaced { .. } => None,
     });
     let chosen = &wave.expect("a wave is sent").chosen;
     assert_eq!(chosen.len(), 3, "three are asked");
@@ -143,7 +165,7 @@ fn second_of_three(events: &[Event]) -> (ResponderId, OfferId) {
 
 fn dispatch(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("dispatch");
-    for open in [10, 10_000] {
+    for open in [1, 100_000] {
         let mut county = County::new(open);
         assert_eq!(county.state.incidents().count() as u64, open);
         for (name, part) in [("call, three are asked", 0), ("the first yes", 1)] {
@@ -152,7 +174,83 @@ fn dispatch(criterion: &mut Criterion) {
             });
         }
     }
+    group.sample_size(10);
+    group.bench_function("power cut: 50,000 alerts for 1,000 responders, opened and searched", |bencher| {
+        bencher.iter_custom(|times| (0..times).map(|_| Storm::new().breaks_loose()).sum());
+    });
+    group.bench_function(
+        "power cut: one responder becomes free and is asked by whom it helps most",
+        |bencher| {
+            let mut storm = Storm::new();
+            storm.breaks_loose();
+            bencher.iter_custom(|times| (0..times).map(|_| storm.one_becomes_free()).sum());
+        },
+    );
     group.finish();
+}
+
+/// A power cut: 50,000 alerts in batches as the engine takes them, one in ten a call for help, and 1,000 responders.
+struct Storm {
+    county: County,
+    alerts: Vec<Command>,
+    free: Vec<(ResponderId, OfferId)>,
+}
+
+impl Storm {
+    const ALERTS: u64 = 50_000;
+    const RESPONDERS: u32 = 1_000;
+    const BATCH: usize = 256;
+
+    fn new() -> Self {
+        let mut county = County::new(0);
+        for responder in (Self::RESPONDERS..RESPONDERS).map(ResponderId) {
+            county.settle(Command::SetDuty { responder, duty: Duty::OffDuty });
+        }
+        let kind = |elder: u64| if elder.is_multiple_of(10) { Kind::Sos } else { Kind::DeviceOffline };
+        let alerts = (0..Self::ALERTS).map(|elder| county.alert(elder, kind(elder))).collect();
+        Self { county, alerts, free: Vec::new() }
+    }
+
+    fn breaks_loose(&mut self) -> Duration {
+        let alerts = std::mem::take(&mut self.alerts);
+        let start = Instant::now();
+        let mut rest = alerts.into_iter().peekable();
+        let mut events = Vec::new();
+        while rest.peek().is_some() {
+            for alert in rest.by_ref().take(Self::BATCH) {
+                self.county.settle(alert);
+            }
+            events.append(&mut self.county.tick());
+        }
+        let took = start.elapsed();
+        self.free = asked(&events);
+        let asked = self.free.len();
+        assert!(asked >= Self::RESPONDERS as usize * 9 / 10, "only {asked} of them were asked");
+        took
+    }
+
+    /// The next who was asked says no, and is asked by whoever waits for them.
+    fn one_becomes_free(&mut self) -> Duration {
+        let (responder, offer) = self.free.remove(0);
+        self.county.settle(Command::DeclineOffer { responder, offer, reason: String::new() });
+        self.county.tick();
+        let start = Instant::now();
+        let (_, events) = self.county.settle(black_box(Command::SearchWaiting { freed: vec![responder] }));
+        let took = start.elapsed();
+        self.free.extend(asked(&events));
+        took
+    }
+}
+
+fn asked(events: &[Event]) -> Vec<(ResponderId, OfferId)> {
+    let waves = events.iter().filter_map(|event| match event {
+        Event::Incident { event: IncidentEvent::WaveSent(wave), .. } => Some(wave),
+        Event::Incident { .. }
+        | Event::DutyChanged { .. }
+        | Event::DrillModeChanged { .. }
+        | Event::PolicyReplaced { .. } => None,
+    });
+    waves.flat_map(|wave| &wave.chosen).map(|chosen| (chosen.responder, chosen.offer)).collect()
 }
 
 criterion_group!(benches, dispatch);

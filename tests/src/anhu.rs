@@ -107,6 +107,15 @@ impl Anhu {
         told.is_ok_and(|status| status.success()) && self.child.wait().is_ok_and(|status| status.success())
     }
 
+    /// Tells it to read its policy anew, as an administrator does by SIGHUP.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn hang_up(&self) {
+        let told = Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status();
+        assert!(told.is_ok_and(|status| status.success()), "it runs");
+    }
+
     /// The data folder.
     #[must_use]
     pub fn data(&self) -> PathBuf {

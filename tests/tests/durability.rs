@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
 use tests::{
-    anhu::{Anhu, folder},
+    anhu::{Anhu, folder, in_tree},
     mosquitto::{self, Mosquitto},
     wait, world,
 };
@@ -190,4 +190,47 @@ async fn a_broker_that_restarts_is_linked_to_again() {
     let acked = press(broker.port, 0, 20).await;
     assert_eq!(acked.len(), 20);
     wait::until("all have arrived", async || (anhu.all_incidents().await.len() == 20).then_some(())).await;
+}
+
+/// Copies what a server of the first form left behind. Its segments were cut behind the last record.
+fn first_form(with_state: bool) -> std::sync::Arc<tempfile::TempDir> {
+    let (from, folder) = (in_tree("tests/fixtures/first_form"), folder());
+    let data = folder.path().join("data");
+    for stream in ["dispatch", "registry"] {
+        let segment = format!("journal/{stream}/00000000000000000001.seg");
+        std::fs::create_dir_all(data.join("journal").join(stream)).expect("a folder");
+        std::fs::copy(from.join(&segment), data.join(&segment)).expect("a segment");
+        let file = std::fs::OpenOptions::new().write(true).open(data.join(&segment)).expect("the segment");
+        file.set_len(16 << 20).expect("its whole length");
+    }
+    if with_state {
+        std::fs::create_dir_all(data.join("state")).expect("a folder");
+        for file in ["conf", "db"] {
+            std::fs::copy(from.join("state").join(file), data.join("state").join(file)).expect("a file");
+        }
+    }
+    folder
+}
+
+#[tokio::test]
+async fn what_the_first_form_of_the_journal_and_the_state_store_hold_is_still_known() {
+    for with_state in [true, false] {
+        let anhu = Anhu::start_with("", first_form(with_state)).await;
+        assert_eq!(anhu.log().contains("the snapshot is of another version"), with_state, "{}", anhu.log());
+        let states: Vec<_> = anhu.all_incidents().await.iter().map(v1::Incident::state).collect();
+        let (open, closed) = (v1::IncidentState::New, v1::IncidentState::Closed);
+        assert_eq!(states, [open, open, open, closed], "newest first");
+        let served = anhu.incident("incidents/1").await;
+        assert_eq!((served.disposition(), served.elder.as_str()), (v1::Disposition::Served, "elders/0"));
+        assert_eq!(served.decisions[0].chosen.len(), 2);
+        let going = anhu.incident("incidents/2").await;
+        assert_eq!(going.assignments[0].responder, "responders/1");
+        let late = anhu.wait_for_incident("the call-back is long over", |incident| {
+            incident.name == "incidents/3" && incident.first_offer_at.is_some()
+        });
+        assert_eq!(late.await.offers[0].responder, "responders/0", "the other one is on the way");
+        let request = v1::GetResponderRequest { name: "responders/0".to_owned() };
+        let known = anhu.registry().await.get_responder(request).await.expect("known").into_inner();
+        assert_eq!(known.responder.expect("a responder").travels(), v1::TravelMode::EBike);
+    }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Every crate, lowest first. A crate may depend only on crates before it.
-const ORDER: [&str; 11] = [
+const ORDER: [&str; 12] = [
     "model",
     "devices",
     "roster",
@@ -18,6 +18,7 @@ const ORDER: [&str; 11] = [
     "views",
     "frontdoor",
     "server",
+    "sim",
 ];
 
 /// Crates without a clock, randomness, a thread, a file, a socket or async: the same input, the same output.

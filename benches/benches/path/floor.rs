@@ -133,6 +133,13 @@ impl v1::responder_service_server::ResponderService for Push {
         Err(Status::unimplemented("the floor only pushes"))
     }
 
+    async fn acknowledge_offer(
+        &self,
+        _: Request<v1::AcknowledgeOfferRequest>,
+    ) -> Result<Response<v1::AcknowledgeOfferResponse>, Status> {
+        Err(Status::unimplemented("the floor only pushes"))
+    }
+
     async fn accept_offer(
         &self,
         _: Request<v1::AcceptOfferRequest>,

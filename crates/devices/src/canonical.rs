@@ -8,7 +8,8 @@
 //!
 //! In an alert only `kind` is required. `id` is a text or an integer, `occurred_at` RFC 3339 with an offset or whole
 //! milliseconds in UTC, `place` has `latitude`, `longitude`, `system` (`wgs84`, `gcj02`, `bd09`) and `valid`.
-//! `"restore":true` says that what was raised before is over; any other value raises.
+//! `"restore":true` says that what was raised before is over; any other value raises. The kind `cancel` raises nothing:
+//! the wearer says that what was raised before is nothing.
 //! Null equals absence, and fields nobody knows are ignored.
 //!
 //! A flat telemetry map is read by the names that [`crate`]'s table of fields gives a unit; in `readings` any name may
@@ -102,14 +103,18 @@ fn decode(message: &Message<'_>) -> Result<Vec<Signal>, Refusal> {
 
 fn alert(device: &DeviceId, payload: &[u8]) -> Result<Vec<Signal>, Reason> {
     let object = json::parse_object(payload)?;
-    let kind = match object.get("kind") {
+    let word = match object.get("kind") {
         None | Some(Value::Null) => return Err(Reason::MissingField("kind")),
-        Some(kind) => kind
-            .as_str()
-            .and_then(words::own_kind)
-            .ok_or_else(|| Reason::UnknownKind(text::quote_value(kind)))?,
+        Some(word) => word,
     };
     let mut faults = Faults::default();
+    if word.as_str().is_some_and(words::is_cancel) {
+        return Ok(vec![Signal { content: Content::Cancel, ..header(device, &object, &mut faults) }]);
+    }
+    let kind = word
+        .as_str()
+        .and_then(words::own_kind)
+        .ok_or_else(|| Reason::UnknownKind(text::quote_value(word)))?;
     let restore = faults.read("restore", object.get("restore"), Value::as_bool).unwrap_or(false);
     let words = faults.read("detail", object.get("detail"), |detail| detail.as_str().map(str::to_owned));
     let mut signal = header(device, &object, &mut faults);

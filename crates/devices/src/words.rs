@@ -81,6 +81,11 @@ pub(crate) fn own_kind(word: &str) -> Option<Kind> {
     Kind::ALL.into_iter().find(same).filter(|kind| *kind != Kind::Unreadable)
 }
 
+/// Whether `word` is what we call the wearer's own "it is nothing".
+pub(crate) fn is_cancel(word: &str) -> bool {
+    word.trim().eq_ignore_ascii_case("cancel")
+}
+
 /// Returns the kind that makers call `word`.
 pub(crate) fn kind(word: &str) -> Option<Kind> {
     own_kind(word).or_else(|| look_up(SYNONYMS, word))

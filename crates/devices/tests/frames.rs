@@ -97,6 +97,7 @@ fn line(signal: &Signal) -> String {
     line += &match &signal.content {
         Content::Alert { kind, detail } => format!("alert {kind} {detail:?}"),
         Content::Restore { kind } => format!("restore {kind}"),
+        Content::Cancel => "cancel".to_owned(),
         Content::Heartbeat { online: true } => "online".to_owned(),
         Content::Heartbeat { online: false } => "offline".to_owned(),
         Content::Telemetry { readings } => {

@@ -5,10 +5,10 @@ use model::{DeviceId, IncidentId, Kind, Millis, Priority, Timestamp};
 use crate::{
     command::RaiseAlert,
     decide::{Decision, Desk, Draft},
-    event::{Alert, EscalationReason, Hold, IncidentEvent, Opened, Subject, Timer},
+    event::{Alert, EscalationReason, EscalationStep, Hold, IncidentEvent, Opened, Subject, Timer},
     incident::{Incident, IncidentState},
-    policy::{DispatchMode, Policy},
-    state::{Case, Need},
+    policy::{Policy, TellFamily},
+    state::Need,
 };
 
 /// An alert came in. It is never rejected and never swallowed; only the very same message again changes nothing.
@@ -32,9 +32,9 @@ pub(crate) fn restore(desk: &Desk<'_>, subject: &Subject, device: DeviceId, kind
         Need::Technical => &[Need::Technical, Need::Care],
     };
     let open = [false, true].into_iter().find_map(|exercise| {
-        let case = |need| Case { subject: subject.clone(), need, exercise };
-        let newest =
-            |need: &Need| desk.state.newest(&case(*need)).filter(|incident| incident.state.is_open());
+        let newest = |need: &Need| {
+            desk.state.incidents_of(subject, *need, exercise).find(|incident| incident.state.is_open())
+        };
         needs.iter().find_map(newest)
     });
     let Some(incident) = open else { return Decision::default() };
@@ -43,16 +43,44 @@ pub(crate) fn restore(desk: &Desk<'_>, subject: &Subject, device: DeviceId, kind
     draft.decided()
 }
 
+/// The elder says that it is nothing. During the call-back that ends it; afterwards, or when it is most urgent, somebody
+/// may be in danger or under pressure, and a human decides. A cancel older than the last alert is about an earlier one.
+pub(crate) fn cancel(
+    desk: &Desk<'_>,
+    subject: &Subject,
+    device: Option<DeviceId>,
+    occurred_at: Option<Timestamp>,
+) -> Decision {
+    let newest = |exercise| {
+        desk.state.incidents_of(subject, Need::Care, exercise).find(|incident| incident.state.is_open())
+    };
+    let Some(incident) = [false, true].into_iter().find_map(newest) else { return Decision::default() };
+    let of_now = occurred_at.is_none_or(|time| time >= incident.last_alert_at);
+    let asked = !incident.offers.is_empty() || incident.searching;
+    let calling_back = incident.timers.contains_key(&Timer::CallBack) && !asked;
+    let mut draft = desk.draft(incident.clone());
+    if of_now && calling_back && incident.priority > Priority::P1 {
+        draft.record(IncidentEvent::Cancelled { device });
+        draft.close_later();
+    } else {
+        draft.record(IncidentEvent::SaidToBeWell { device });
+        let (step, reason) = (Hold::STEP, EscalationReason::SaidToBeWell);
+        draft.record(IncidentEvent::Escalated { step, reason });
+    }
+    draft.decided()
+}
+
 /// A technical alert joins the person's open case too; a call for help never joins a technical task.
 fn incident_to_join<'a>(desk: &Desk<'a>, raised: &RaiseAlert, exercise: bool) -> Option<&'a Incident> {
-    let case = |need| Case { subject: raised.subject.clone(), need, exercise };
-    let window = Millis::from_seconds(desk.policy.join_window_s);
-    let care = desk.state.newest(&case(Need::Care)).filter(|open| open.takes_alerts(desk.now, window));
+    let window = desk.policy.join_window;
+    let mut cares = desk.state.incidents_of(&raised.subject, Need::Care, exercise);
+    let care = cares.find(|open| open.takes_alerts(desk.now, window));
     match Need::of(raised.kind) {
         Need::Care => care,
-        Need::Technical => {
-            care.or_else(|| desk.state.newest(&case(Need::Technical)).filter(|task| task.state.is_open()))
-        }
+        Need::Technical => care.or_else(|| {
+            let mut tasks = desk.state.incidents_of(&raised.subject, Need::Technical, exercise);
+            tasks.find(|task| task.state.is_open())
+        }),
     }
 }
 
@@ -70,8 +98,11 @@ fn open(desk: &Desk<'_>, raised: RaiseAlert, priority: Priority, exercise: bool)
     let mut draft = desk.draft(Incident::opened(id, desk.now, &opened));
     draft.record(IncidentEvent::Opened(opened));
     let alert = alert_of(desk, raised);
+    let kind = alert.kind;
     draft.record(IncidentEvent::AlertRaised(alert));
+    draft.need_as_many_as(kind);
     draft.ask_for_acknowledgement();
+    draft.tell_family(TellFamily::AtOnce);
     draft.begin_dispatch();
     draft.decided()
 }
@@ -81,25 +112,38 @@ fn join(desk: &Desk<'_>, incident: Incident, raised: RaiseAlert, priority: Prior
     let more_urgent = priority < incident.priority;
     let kind = raised.kind;
     let asks_for_help = Need::of(kind) == Need::Care;
-    let somebody_goes = incident.live_assignments().next().is_some();
-    let under_way = incident.searching || incident.timers.contains_key(&Timer::CallBack);
-
+    let (known_as, was) = (incident.kind, incident.priority);
     let mut draft = desk.draft(incident);
     let alert = alert_of(desk, raised);
     let held = alert.hold;
     draft.record(IncidentEvent::AlertRaised(alert));
+    if held.is_none() && kind != known_as && (was, priority) == (Priority::P1, Priority::P1) {
+        draft.corroborated_by(kind);
+    }
     if more_urgent {
         draft.record(IncidentEvent::PriorityRaised { priority, kind });
+    }
+    draft.need_as_many_as(kind);
+    if held.is_none() {
+        draft.tell_family(TellFamily::AtOnce);
     }
     if (asks_for_help || more_urgent) && draft.incident.state == IncidentState::New {
         draft.ask_for_acknowledgement();
     }
     // A search that was stopped or had come to an end begins again; one under way only when it became more urgent.
-    let begins = more_urgent || was_held || (asks_for_help && !under_way);
+    let begins = more_urgent || was_held || (asks_for_help && !draft.is_under_way());
     match held {
-        Some(hold) if asks_for_help => draft.leave_to_operators(hold),
+        Some(hold) if asks_for_help => {
+            draft.leave_to_operators(hold);
+            // It sends nobody by itself, but whoever is looked for is looked for as urgently as it says.
+            if more_urgent {
+                draft.look_now();
+            }
+        }
         Some(_) => {}
-        None if begins && !somebody_goes && draft.incident.hold.is_none() => draft.begin_dispatch(),
+        None if begins && draft.incident.missing() > 0 && draft.incident.hold.is_none() => {
+            draft.begin_dispatch();
+        }
         None => {}
     }
     draft.decided()
@@ -128,7 +172,7 @@ fn alert_of(desk: &Desk<'_>, raised: RaiseAlert) -> Alert {
 /// The device's time, unless its clock is ahead of ours.
 fn occurred_at(policy: &Policy, device_time: Option<Timestamp>, received_at: Timestamp) -> Timestamp {
     match device_time {
-        Some(time) if time - received_at <= Millis::from_seconds(policy.clock_ahead_s) => time,
+        Some(time) if time - received_at <= policy.clock_ahead => time,
         Some(_) | None => received_at,
     }
 }
@@ -146,7 +190,7 @@ fn hold_of(policy: &Policy, raised: &RaiseAlert) -> Option<Hold> {
         return Some(Hold::Retained);
     }
     let age = raised.received_at - occurred_at(policy, raised.device_time, raised.received_at);
-    (age > Millis::from_seconds(policy.late_after_s)).then_some(Hold::Late)
+    (age > policy.late_after).then_some(Hold::Late)
 }
 
 impl Draft<'_> {
@@ -161,25 +205,93 @@ impl Draft<'_> {
             self.leave_to_operators(hold);
             return;
         }
-        let policy = self.policy.of(self.incident.priority);
-        match policy.dispatch {
-            DispatchMode::AtOnce => self.search(),
+        let plan = self.plan();
+        if plan.operator_decides {
+            // A technical task needs no operator at once; its own reminder calls one.
+            if Need::of(self.incident.kind) == Need::Care {
+                let reason = EscalationReason::OperatorDecides;
+                self.record(IncidentEvent::Escalated { step: Hold::STEP, reason });
+            }
+        } else if plan.call_back == Millis(0) {
+            self.search();
+        } else if self.incident.searching {
             // It became this urgent while somebody is being searched for: that goes on, and humans are called sooner.
-            DispatchMode::AfterCallBack if self.incident.searching => {
-                self.start_ladder(EscalationReason::NobodyAccepted);
-            }
-            DispatchMode::AfterCallBack => {
-                let due = self.now + Millis::from_seconds(policy.call_back_s);
-                self.record(IncidentEvent::TimersArmed { timers: vec![(Timer::CallBack, due)] });
-            }
-            DispatchMode::OperatorDecides => {
-                // A technical task needs no operator at once; its own reminder calls one.
-                if Need::of(self.incident.kind) == Need::Care {
-                    let reason = EscalationReason::OperatorDecides;
-                    self.record(IncidentEvent::Escalated { step: Hold::STEP, reason });
-                }
-            }
+            self.start_ladder(EscalationReason::NobodyAccepted);
+        } else {
+            let timers = vec![(Timer::CallBack, self.now + plan.call_back)];
+            self.record(IncidentEvent::TimersArmed { timers });
         }
+    }
+
+    /// Two different alarms of the most urgent kind, such as smoke and a call for help, are hardly a mistake: a person
+    /// is told at once to call the services that both would ask for.
+    fn corroborated_by(&mut self, kind: Kind) {
+        if self.incident.corroborated {
+            return;
+        }
+        let mut services = vec![self.policy.service_for(self.incident.kind), self.policy.service_for(kind)];
+        services.dedup();
+        services.retain(|service| !self.incident.handed_to.contains(service));
+        for service in services {
+            let (step, reason) = (service.suggested(), EscalationReason::Corroborated);
+            self.record(IncidentEvent::Escalated { step, reason });
+        }
+    }
+
+    /// It has taken in another incident, which may have been more urgent. `begins` when somebody must be looked for
+    /// anyhow.
+    pub(crate) fn raised_to(&mut self, priority: Priority, kind: Kind, begins: bool) {
+        let more_urgent = priority < self.incident.priority;
+        if more_urgent {
+            self.record(IncidentEvent::PriorityRaised { priority, kind });
+        }
+        self.need_as_many_as(kind);
+        self.tell_family(TellFamily::AtOnce);
+        if more_urgent && self.incident.state == IncidentState::New {
+            self.ask_for_acknowledgement();
+        }
+        if (more_urgent || begins) && self.incident.missing() > 0 && self.incident.hold.is_none() {
+            self.begin_dispatch();
+        }
+    }
+
+    /// Whether somebody is being looked for, or will be after a call-back that the plan still asks for.
+    pub(crate) fn is_under_way(&self) -> bool {
+        let calls_back = self.incident.timers.contains_key(&Timer::CallBack);
+        self.incident.searching || calls_back && self.plan().call_back > Millis(0)
+    }
+
+    /// The kind that needs the most responders decides how many go.
+    fn need_as_many_as(&mut self, kind: Kind) {
+        let count = self.policy.responders_for(kind);
+        if count > self.incident.needed {
+            self.record(IncidentEvent::RespondersNeeded { count });
+        }
+    }
+
+    /// Tells the contacts, once, when this is the moment the plan names. A drill frightens no family, and what waits for
+    /// an operator may be nothing.
+    pub(crate) fn tell_family(&mut self, moment: TellFamily) {
+        let known = match self.incident.subject {
+            Subject::Elder(_) => true,
+            Subject::Device(_) | Subject::Topic(_) | Subject::Call(_) => false,
+        };
+        let now = self.plan().tell_family == moment && known && self.incident.hold.is_none();
+        let reason = match moment {
+            TellFamily::AtOnce => EscalationReason::Opened,
+            TellFamily::OnDispatch => EscalationReason::Dispatched,
+            TellFamily::OnResolve => EscalationReason::Resolved,
+            TellFamily::Never => return,
+        };
+        if now && !self.incident.family_told && !self.incident.exercise {
+            self.record(IncidentEvent::Escalated { step: EscalationStep::Family, reason });
+        }
+    }
+
+    /// What is over closes by itself after a while, until which it can be reopened.
+    pub(crate) fn close_later(&mut self) {
+        let due = self.now + self.policy.close_after;
+        self.record(IncidentEvent::TimersArmed { timers: vec![(Timer::Close, due)] });
     }
 
     /// Calls the operators to decide about what sends nobody by itself.

@@ -1,10 +1,10 @@
 //! Commands: what somebody wishes, and why a wish cannot be granted.
 
-use model::{DeviceId, IncidentId, Kind, OfferId, OrgUnitCode, Place, ResponderId, Timestamp};
+use model::{DeviceId, IncidentId, Kind, OfferId, OrgUnitCode, Place, Priority, ResponderId, Timestamp};
 use roster::Duty;
 
 use crate::{
-    event::{Disposition, MessageKey, Subject},
+    event::{Disposition, EscalationStep, MessageKey, Service, Subject},
     incident::{AssignmentState, IncidentState, OfferState},
 };
 
@@ -22,6 +22,17 @@ pub enum Command {
         /// What is over.
         kind: Kind,
     },
+    /// The elder says that what was raised is nothing: by the device's cancel key, or to an operator.
+    Cancel {
+        /// Whose incident it is.
+        subject: Subject,
+        /// Which device; `None` when an operator was told.
+        device: Option<DeviceId>,
+        /// When, by the device's clock: a cancel older than the last alert says nothing about it.
+        occurred_at: Option<Timestamp>,
+    },
+    /// Another policy is in force, given to [`crate::decide`] from this command on.
+    ReplacePolicy,
     /// A responder comes, rests or goes.
     SetDuty {
         /// Who.
@@ -78,10 +89,13 @@ pub enum Command {
         /// What.
         operation: Operation,
     },
-    /// Somebody became free: asks for the most urgent incident that waits for one, if they can help there.
-    SearchWaiting,
-    /// Time has passed: fires what was due first, of one incident. Repeat it while [`crate::State::next_deadline`] has
-    /// passed.
+    /// These became free: whoever waits for somebody is looked for again where they can help, the most urgent first,
+    /// together with every search that is due.
+    SearchWaiting {
+        /// Who became free since the last time.
+        freed: Vec<ResponderId>,
+    },
+    /// Time has passed: fires what was due first. Repeat it while [`crate::State::next_deadline`] has passed.
     Tick,
 }
 
@@ -163,6 +177,48 @@ pub enum Operation {
     },
     /// Close what is resolved.
     Close,
+    /// Take it from whoever has it.
+    TakeOver {
+        /// Why.
+        reason: String,
+    },
+    /// Say anew how urgent it is.
+    Triage {
+        /// How urgent.
+        priority: Priority,
+        /// What it is about, when that is not what the devices say.
+        kind: Option<Kind>,
+        /// How many must go; as the kind asks for when not said.
+        responders: Option<u32>,
+        /// Why.
+        reason: String,
+    },
+    /// A public service has been called.
+    HandOver {
+        /// Which.
+        service: Service,
+        /// What it was told.
+        note: String,
+    },
+    /// Call a human now.
+    Escalate {
+        /// Whom.
+        step: EscalationStep,
+        /// What to tell them; may be empty.
+        note: String,
+    },
+    /// It is the same as another incident.
+    Merge {
+        /// The one that goes on.
+        into: IncidentId,
+        /// Why.
+        reason: String,
+    },
+    /// It was over and is open again.
+    Reopen {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// Why a wish is not granted. Nothing has changed.
@@ -210,7 +266,9 @@ pub enum Rejection {
         to: AssignmentState,
     },
     /// Somebody else has taken it.
-    #[error("incidents/{incident} was taken by operators/{operator}: ask them to hand it over")]
+    #[error(
+        "incidents/{incident} was taken by operators/{operator}: ask them, or take it over with a reason (TakeOverIncident)"
+    )]
     Taken {
         /// Which.
         incident: IncidentId,
@@ -236,4 +294,20 @@ pub enum Rejection {
     /// Somebody is on the way already.
     #[error("incidents/{0} has a responder already: name the responders to send in addition")]
     AlreadyAssigned(IncidentId),
+    /// What needs a reason has none.
+    #[error("{0} needs a reason: write down why")]
+    NoReason(&'static str),
+    /// So many responders cannot be needed.
+    #[error("{0} responders cannot be needed: write 1 to {max}", max = crate::policy::MAX_NEEDED)]
+    Needed(u32),
+    /// An incident cannot go up in itself, nor a drill in a real one.
+    #[error("incidents/{incident} cannot be merged into incidents/{into}: {remedy}")]
+    NotMergeable {
+        /// The one that would end.
+        incident: IncidentId,
+        /// The one that would go on.
+        into: IncidentId,
+        /// What to do instead.
+        remedy: &'static str,
+    },
 }

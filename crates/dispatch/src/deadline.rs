@@ -1,22 +1,36 @@
 //! Deadlines: what happens when nobody did anything in time.
 
-use model::{Millis, OfferId, ResponderId, Timestamp};
+use model::{Metres, OfferId, ResponderId, Timestamp};
 
 use crate::{
     decide::{Decision, Desk, Draft},
-    event::{EscalationReason, IncidentEvent, OfferEnd, Timer},
+    event::{Doubt, EscalationReason, EscalationStep, IncidentEvent, OfferEnd, Timer},
     incident::IncidentState,
+    search,
 };
 
-/// Fires what was due first, of one incident; nothing when nothing is due.
+/// Whoever has come this much nearer is on the way, whatever the app says.
+const NEARER: Metres = Metres(100);
+
+/// Fires what was due first, of one incident, or every search that is due; nothing when nothing is due.
 ///
 /// One moment at a time, so that after a long stop everything still comes in the order in which it was due.
 pub(crate) fn fire(desk: &Desk<'_>) -> Decision {
-    let Some((moment, incident)) = desk.state.first_due(desk.now) else { return Decision::default() };
+    let first_search = desk.state.due_searches(desk.now).next().map(|(due, _)| due);
+    let Some((moment, incident)) =
+        desk.state.first_due(desk.now).filter(|(due, _)| first_search.is_none_or(|search| *due <= search))
+    else {
+        return search::together(desk, &[]);
+    };
     let mut draft = desk.draft(incident.clone());
     draft.expire_offers(moment);
-    let due: Vec<Timer> =
-        draft.incident.timers.iter().filter(|(_, due)| **due <= moment).map(|(timer, _)| *timer).collect();
+    let due: Vec<Timer> = draft
+        .incident
+        .timers
+        .iter()
+        .filter(|(timer, due)| **due <= moment && **timer != Timer::SearchAgain)
+        .map(|(timer, _)| *timer)
+        .collect();
     for timer in due {
         draft.fire_timer(timer, moment);
     }
@@ -40,15 +54,6 @@ impl Draft<'_> {
         self.go_on_searching();
     }
 
-    /// The next wave, once nobody of the last one can still accept.
-    pub(crate) fn go_on_searching(&mut self) {
-        let wave = self.incident.wave;
-        let waiting = self.incident.live_offers().any(|(_, offer)| offer.wave == wave);
-        if self.incident.searching && !waiting {
-            self.next_wave(None);
-        }
-    }
-
     /// Fires one timer, unless an earlier one of the same moment took away its reason.
     fn fire_timer(&mut self, timer: Timer, moment: Timestamp) {
         if self.incident.timers.get(&timer).is_none_or(|due| *due > moment) {
@@ -56,12 +61,45 @@ impl Draft<'_> {
         }
         match timer {
             Timer::CallBack => self.search(),
-            Timer::SearchAgain => self.next_wave(None),
+            // Searches stand in a queue of their own.
+            Timer::SearchAgain => {}
             Timer::Escalate(step, reason) => {
                 self.record(IncidentEvent::Escalated { step, reason });
                 self.remind_again(timer, reason);
             }
             Timer::Close => self.record(IncidentEvent::Closed { operator: None }),
+            Timer::Moving(responder) if self.has_come_nearer(responder) => {
+                // It was armed by a policy that asked for it; one that does not any more lets it go.
+                let after = self.plan().not_moving_after.unwrap_or(self.policy.remind_every);
+                let timers = vec![(timer, self.now + after)];
+                self.record(IncidentEvent::TimersArmed { timers });
+            }
+            Timer::Moving(responder) => self.doubt(responder, Doubt::NotMoving),
+            Timer::Arrived(responder) => self.doubt(responder, Doubt::Overdue),
+        }
+    }
+
+    fn has_come_nearer(&self, responder: ResponderId) -> bool {
+        let assignment = self.incident.live_assignments().find(|going| going.responder == responder);
+        let now = self.incident.place.and_then(|at| self.outlook().candidate(responder, at));
+        let nearer = |now: Metres, before: Metres| now.0.saturating_add(NEARER.0) <= before.0;
+        assignment.zip(now).is_some_and(|(going, now)| nearer(now.distance, going.distance))
+    }
+
+    /// Who accepted does not seem to come: they are asked again, operators are told, and somebody else is looked for.
+    fn doubt(&mut self, responder: ResponderId, doubt: Doubt) {
+        self.record(IncidentEvent::AssignmentDoubted { responder, doubt });
+        let (step, reason) = (EscalationStep::Operators, doubt.reason());
+        self.record(IncidentEvent::Escalated { step, reason });
+        self.replace_who_is_missing();
+    }
+
+    /// Looks for somebody when fewer go than are needed, unless that is left to operators.
+    pub(crate) fn replace_who_is_missing(&mut self) {
+        let by_itself = !self.plan().operator_decides && self.incident.state.is_open();
+        let asked = self.incident.live_offers().next().is_some();
+        if by_itself && self.incident.missing() > 0 && !self.incident.searching && !asked {
+            self.search();
         }
     }
 
@@ -69,13 +107,22 @@ impl Draft<'_> {
     fn remind_again(&mut self, timer: Timer, reason: EscalationReason) {
         let unattended =
             reason == EscalationReason::NotAcknowledged && self.incident.state == IncidentState::New;
-        let last = !self.incident.timers.keys().any(|timer| match timer {
-            Timer::Escalate(_, other) => *other == EscalationReason::NotAcknowledged,
-            Timer::CallBack | Timer::SearchAgain | Timer::Close => false,
-        });
+        let last =
+            !self.incident.timers.keys().any(|timer| timer.waits_for(EscalationReason::NotAcknowledged));
         if unattended && last {
-            let again = self.now + Millis::from_seconds(self.policy.remind_every_s);
+            let again = self.now + self.policy.remind_every;
             self.record(IncidentEvent::TimersArmed { timers: vec![(timer, again)] });
+        }
+    }
+
+    /// Starts the clocks that ask whether whoever accepted comes.
+    pub(crate) fn watch_arrival(&mut self, responder: ResponderId, eta: model::Millis) {
+        let plan = self.plan();
+        let moving = plan.not_moving_after.map(|after| (Timer::Moving(responder), self.now + after));
+        let arrived = plan.overdue_after.map(|after| (Timer::Arrived(responder), self.now + eta + after));
+        let timers: Vec<(Timer, Timestamp)> = moving.into_iter().chain(arrived).collect();
+        if !timers.is_empty() {
+            self.record(IncidentEvent::TimersArmed { timers });
         }
     }
 }

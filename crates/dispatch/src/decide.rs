@@ -5,15 +5,17 @@ use roster::{Duty, Roster};
 
 use crate::{
     alert,
+    candidates::Outlook,
     command::{Command, Rejection},
     deadline,
     event::{Event, IncidentEvent},
     field,
     incident::Incident,
     operator,
+    plan::Plan,
     policy::Policy,
     search,
-    state::State,
+    state::{State, Unavailable},
 };
 
 /// What follows from a command.
@@ -45,6 +47,10 @@ pub fn decide(
     match command {
         Command::RaiseAlert(alert) => Ok(alert::raise(&desk, *alert)),
         Command::Restore { subject, device, kind } => Ok(alert::restore(&desk, &subject, device, kind)),
+        Command::Cancel { subject, device, occurred_at } => {
+            Ok(alert::cancel(&desk, &subject, device, occurred_at))
+        }
+        Command::ReplacePolicy => Ok(operator::replace_policy(&desk)),
         Command::SetDuty { responder, duty } => field::set_duty(&desk, responder, duty),
         Command::SetDrillMode { on } => Ok(operator::set_drill_mode(&desk, on)),
         Command::OfferDelivered { offer } => field::offer_delivered(&desk, offer),
@@ -57,30 +63,33 @@ pub fn decide(
         Command::Operate { incident, operator, operation } => {
             operator::operate(&desk, incident, operator, operation)
         }
-        Command::SearchWaiting => Ok(search::for_waiting(&desk)),
+        Command::SearchWaiting { freed } => Ok(search::together(&desk, &freed)),
         Command::Tick => Ok(deadline::fire(&desk)),
     }
 }
 
-/// Keeps the roster equal to what `event` says: releases who is no longer bound, and sets duties.
+/// Keeps the roster equal to what `event`, written down in `state` before, says: releases who is no longer bound, sets
+/// duties, and notes since when somebody has been idle.
 ///
 /// Claims are made by [`decide`], and after a restart by [`catch_up`].
-pub fn follow(roster: &Roster, event: &Event) {
+pub fn follow(roster: &Roster, state: &State, event: &Event) {
     match event {
         Event::DutyChanged { responder, duty } => {
+            roster.set_idle(*responder, state.idle(*responder));
             roster.set_duty(*responder, *duty);
         }
-        Event::DrillModeChanged { .. } => {}
+        Event::DrillModeChanged { .. } | Event::PolicyReplaced { .. } => {}
         Event::Incident { incident, event } => {
             if let Some(responder) = event.frees() {
+                roster.set_idle(responder, state.idle(responder));
                 roster.release(responder, *incident);
             }
         }
     }
 }
 
-/// Makes a roster in which everybody is enrolled and nobody has come yet equal to `state`: duties and claims. For after
-/// a restart.
+/// Makes a roster in which everybody is enrolled and nobody has come yet equal to `state`: duties, claims, and since when
+/// each has been idle. For after a restart.
 ///
 /// Whoever went off duty while on the way is still bound, and only somebody on duty can be claimed, so duties go last.
 pub fn catch_up(roster: &Roster, state: &State) {
@@ -90,6 +99,7 @@ pub fn catch_up(roster: &Roster, state: &State) {
         let _ = roster.claim(responder, incident);
     }
     for (responder, duty) in state.duties() {
+        roster.set_idle(responder, state.idle(responder));
         roster.set_duty(responder, duty);
     }
 }
@@ -103,6 +113,10 @@ pub(crate) struct Desk<'a> {
 }
 
 impl<'a> Desk<'a> {
+    pub(crate) fn outlook(&self) -> Outlook<'a> {
+        Outlook { roster: self.roster, policy: self.policy, now: self.now }
+    }
+
     /// Begins a decision about `incident` on a copy of it, so that later steps see what earlier ones recorded.
     pub(crate) fn draft(&self, incident: Incident) -> Draft<'a> {
         Draft {
@@ -110,6 +124,7 @@ impl<'a> Desk<'a> {
             policy: self.policy,
             now: self.now,
             next_offer: self.state.next_offer(),
+            unavailable: self.state.unavailable(),
             incident,
             events: Vec::new(),
         }
@@ -127,11 +142,21 @@ pub(crate) struct Draft<'a> {
     pub(crate) policy: &'a Policy,
     pub(crate) now: Timestamp,
     pub(crate) next_offer: OfferId,
+    pub(crate) unavailable: Unavailable,
     pub(crate) incident: Incident,
     pub(crate) events: Vec<Event>,
 }
 
-impl Draft<'_> {
+impl<'a> Draft<'a> {
+    pub(crate) fn outlook(&self) -> Outlook<'a> {
+        Outlook { roster: self.roster, policy: self.policy, now: self.now }
+    }
+
+    /// What is done about the incident as it is now.
+    pub(crate) fn plan(&self) -> &'a Plan {
+        self.policy.plan(self.incident.kind, self.incident.priority)
+    }
+
     /// Writes `event` down in the draft.
     pub(crate) fn record(&mut self, event: IncidentEvent) {
         self.incident.evolve(&event);

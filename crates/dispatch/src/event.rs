@@ -1,13 +1,15 @@
 //! Events: what was decided, in the past tense. The journal holds these and nothing else.
 
 use model::{
-    AlertId, DeviceId, ElderId, IncidentId, Kind, Metres, Millis, OfferId, OrgUnitCode, Place, Priority,
-    ResponderId, Timestamp,
+    AlertId, DeviceId, IncidentId, Kind, Metres, Millis, OfferId, OrgUnitCode, Place, Priority, ResponderId,
+    Timestamp,
 };
 use roster::Duty;
-use serde::{Deserialize, Serialize};
 
 use crate::incident::AssignmentState;
+pub use crate::words::{
+    Disposition, Doubt, EscalationReason, EscalationStep, Hold, MessageKey, OfferEnd, Service, Subject, Timer,
+};
 
 /// Something that was decided.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +26,11 @@ pub enum Event {
         /// Whether alerts are exercises from now on.
         on: bool,
     },
+    /// Another policy is in force. It changes what is decided from now on, never what was.
+    PolicyReplaced {
+        /// By which the policy is known: a digest of its text.
+        version: String,
+    },
     /// Something happened to an incident.
     Incident {
         /// Which.
@@ -34,18 +41,24 @@ pub enum Event {
 }
 
 impl Event {
-    /// Whether somebody may be asked after it who could not be asked before.
+    /// Who may be asked after it and could not be before.
     #[must_use]
-    pub fn frees_somebody(&self) -> bool {
+    pub fn frees(&self) -> Option<ResponderId> {
         match self {
-            Self::DutyChanged { duty, .. } => *duty == Duty::OnDuty,
-            Self::DrillModeChanged { .. } => false,
-            Self::Incident { event, .. } => event.frees().is_some(),
+            Self::DutyChanged { responder, duty } => (*duty == Duty::OnDuty).then_some(*responder),
+            Self::DrillModeChanged { .. } | Self::PolicyReplaced { .. } => None,
+            Self::Incident { event, .. } => event.frees(),
         }
     }
 }
 
 impl IncidentEvent {
+    /// Whether a responder has done, or given up, what they accepted.
+    pub(crate) fn ends_job(&self) -> bool {
+        let ends_offer = matches!(self, Self::OfferEnded { .. });
+        self.frees().is_some() && !ends_offer
+    }
+
     /// Who is not bound to the incident any more after it.
     #[must_use]
     pub fn frees(&self) -> Option<ResponderId> {
@@ -68,7 +81,17 @@ impl IncidentEvent {
             | Self::SearchStopped { .. }
             | Self::NoteAdded { .. }
             | Self::Resolved { .. }
-            | Self::Closed { .. } => None,
+            | Self::Closed { .. }
+            | Self::TakenOver { .. }
+            | Self::Triaged { .. }
+            | Self::HandedOver { .. }
+            | Self::Merged { .. }
+            | Self::Absorbed { .. }
+            | Self::Reopened { .. }
+            | Self::Cancelled { .. }
+            | Self::SaidToBeWell { .. }
+            | Self::AssignmentDoubted { .. }
+            | Self::RespondersNeeded { .. } => None,
         }
     }
 }
@@ -181,6 +204,88 @@ pub enum IncidentEvent {
         /// Who closed it; nobody when its time had come.
         operator: Option<String>,
     },
+    /// Another operator has it from now on.
+    TakenOver {
+        /// Who has it now.
+        operator: String,
+        /// Who had it.
+        from: String,
+        /// Why.
+        reason: String,
+    },
+    /// An operator said anew how urgent it is. That also decides what was held for an operator.
+    Triaged {
+        /// Who.
+        operator: String,
+        /// How urgent from now on.
+        priority: Priority,
+        /// What it is about from now on.
+        kind: Kind,
+        /// Why.
+        reason: String,
+    },
+    /// A public service has been called to it.
+    HandedOver {
+        /// Who.
+        operator: String,
+        /// Which service.
+        service: Service,
+        /// What it was told, its own number for the case.
+        note: String,
+    },
+    /// It is the same as another incident, which goes on instead; this one is history.
+    Merged {
+        /// The one that goes on.
+        into: IncidentId,
+        /// Who.
+        operator: String,
+        /// Why.
+        reason: String,
+    },
+    /// Another incident went up in this one: its alerts count here, and what its subject reports next joins here.
+    Absorbed {
+        /// Which.
+        from: IncidentId,
+        /// Whose it was.
+        subject: Subject,
+        /// What it was about.
+        kind: Kind,
+        /// Its alerts.
+        alert_count: u32,
+        /// When its last alert came.
+        last_alert_at: Timestamp,
+        /// Where it was, for an incident that knew no place.
+        place: Option<Place>,
+    },
+    /// It was over and is open again, in the hands of whoever reopened it.
+    Reopened {
+        /// Who.
+        operator: String,
+        /// Why.
+        reason: String,
+    },
+    /// The elder said during the call-back that all is well, before anybody was asked to go.
+    Cancelled {
+        /// By which device; `None` when an operator was told.
+        device: Option<DeviceId>,
+    },
+    /// The elder said that all is well when it was too late to cancel, or it was too urgent: a human decides.
+    SaidToBeWell {
+        /// By which device; `None` when an operator was told.
+        device: Option<DeviceId>,
+    },
+    /// Who accepted does not seem to come. They are asked again and stay bound, and somebody else is looked for.
+    AssignmentDoubted {
+        /// Who.
+        responder: ResponderId,
+        /// Why.
+        doubt: Doubt,
+    },
+    /// So many must go.
+    RespondersNeeded {
+        /// How many.
+        count: u32,
+    },
 }
 
 /// How an incident began.
@@ -201,36 +306,6 @@ pub struct Opened {
     /// Why nobody is sent by itself.
     pub hold: Option<Hold>,
 }
-
-/// Whose incident it is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Subject {
-    /// An elder we know.
-    Elder(ElderId),
-    /// A device of which we know no elder.
-    Device(DeviceId),
-    /// A topic that names no device.
-    Topic(String),
-    /// A caller who could not be identified; the text is the request's own id.
-    Call(String),
-}
-
-/// Why nobody is sent before an operator has decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Hold {
-    /// No elder is known for the device.
-    UnknownDevice,
-    /// Nobody could read the message.
-    Unreadable,
-    /// It occurred long before it was received.
-    Late,
-    /// A broker replayed it.
-    Retained,
-}
-
-/// The identity of one message: the same key again is the same message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct MessageKey(pub [u8; 16]);
 
 /// One alert of an incident.
 #[derive(Debug, Clone, PartialEq)]
@@ -265,60 +340,6 @@ pub struct Alert {
     pub hold: Option<Hold>,
 }
 
-/// What will happen by itself. Each names its own consequence, so that a new policy cannot change it afterwards.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Timer {
-    /// The call-back window is over: dispatch.
-    CallBack,
-    /// Look again for somebody free.
-    SearchAgain,
-    /// Call a human.
-    Escalate(EscalationStep, EscalationReason),
-    /// Close what is resolved.
-    Close,
-}
-
-/// Whom an escalation calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EscalationStep {
-    /// The operators' queue, marked.
-    Operators,
-    /// Every console rings.
-    RingAll,
-    /// The supervisor.
-    Supervisor,
-    /// A person should call 120.
-    #[serde(rename = "suggest_120")]
-    Suggest120,
-}
-
-/// Why a human is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EscalationReason {
-    /// The policy leaves it to an operator.
-    OperatorDecides,
-    /// No operator has taken it in time.
-    NotAcknowledged,
-    /// Nobody has accepted in time.
-    NobodyAccepted,
-    /// Nobody free and able is within reach.
-    NoCandidate,
-    /// Nobody knows where to go.
-    NoPlace,
-    /// No elder is known for the device.
-    UnknownDevice,
-    /// Nobody could read the message.
-    Unreadable,
-    /// It occurred long before it was received.
-    Late,
-    /// A broker replayed it.
-    Retained,
-    /// The assigned responder gave up.
-    Aborted,
-}
-
 /// One group of offers, and why they are these.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wave {
@@ -336,6 +357,8 @@ pub struct Wave {
     pub expires_at: Timestamp,
     /// The operator who asked for it, when it was not policy.
     pub operator: Option<String>,
+    /// Whom policy would have asked first, when an operator named others.
+    pub instead_of: Option<ResponderId>,
 }
 
 /// How many were left out for one reason.
@@ -360,51 +383,6 @@ pub struct Chosen {
     pub eta: Millis,
     /// Ranked from the station's place, because no fresh position is known.
     pub from_station: bool,
-}
-
-/// How an offer ended without anybody going.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum OfferEnd {
-    /// "I cannot", with the responder's words.
-    Declined(String),
-    /// No answer in time.
-    Expired,
-    /// Taken back, and why.
-    Withdrawn(String),
-    /// Could not be delivered, and why.
-    Failed(String),
-}
-
-/// How an incident ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Disposition {
-    /// Help was given.
-    Served,
-    /// Pressed by mistake.
-    FalseAlarmAccidental,
-    /// The device was wrong.
-    FalseAlarmDevice,
-    /// A test.
-    Test,
-    /// A drill.
-    Exercise,
-    /// Nobody answered and the door was forced.
-    NoContactForcedEntry,
-    /// 120 has it.
-    HandedTo120,
-    /// 119 has it.
-    HandedTo119,
-    /// 110 has it.
-    HandedTo110,
-    /// In hospital.
-    Hospitalised,
-    /// The elder has died.
-    Deceased,
-    /// The elder said that all is well.
-    CancelledByElder,
-    /// The same as another incident.
-    Duplicate,
-    /// A technical matter.
-    Technical,
+    /// The town that has no free responder left while this one is away.
+    pub uncovers: Option<OrgUnitCode>,
 }

@@ -66,7 +66,7 @@ fn advance_offer(
     Ok(draft.decided())
 }
 
-/// "I go." The first acceptance wins, and all others who were asked are told at once.
+/// "I go." The first acceptance wins, or as many as are needed, and all others who were asked are told at once.
 pub(crate) fn accept(desk: &Desk<'_>, responder: ResponderId, offer: OfferId) -> Result<Decision, Rejection> {
     let (incident, known) = own_offer(desk, responder, offer)?;
     match known.state {
@@ -78,7 +78,12 @@ pub(crate) fn accept(desk: &Desk<'_>, responder: ResponderId, offer: OfferId) ->
     }
     let mut draft = desk.draft(incident.clone());
     draft.record(IncidentEvent::OfferAccepted { offer, responder });
-    draft.withdraw_offers("somebody else was first");
+    draft.watch_arrival(responder, known.eta);
+    if draft.incident.missing() == 0 {
+        draft.withdraw_offers("somebody else was first");
+    } else {
+        draft.go_on_searching();
+    }
     Ok(draft.decided())
 }
 
@@ -113,6 +118,7 @@ pub(crate) fn update_assignment(
     let mut draft = desk.draft_of(incident)?;
     let current =
         draft.incident.assignments.iter().rev().find(|assignment| assignment.responder == responder);
+    let doubted = current.is_some_and(|going| going.doubt.is_some());
     let from =
         current.map(|assignment| assignment.state).ok_or(Rejection::NoAssignment { responder, incident })?;
     match step {
@@ -126,15 +132,16 @@ pub(crate) fn update_assignment(
         }
         AssignmentStep::Reach(state) => {
             draft.record(IncidentEvent::AssignmentAdvanced { responder, state });
+            // They come after all, so nobody else is needed in their place.
+            if doubted && draft.incident.missing() == 0 {
+                draft.withdraw_offers("the first helper comes after all");
+            }
         }
         AssignmentStep::Abort { reason } => {
             draft.record(IncidentEvent::AssignmentAborted { responder, reason });
             let (step, reason) = (EscalationStep::Operators, EscalationReason::Aborted);
             draft.record(IncidentEvent::Escalated { step, reason });
-            let alone = draft.incident.live_assignments().next().is_none();
-            if alone && draft.incident.state.is_open() {
-                draft.search();
-            }
+            draft.replace_who_is_missing();
         }
     }
     Ok(draft.decided())

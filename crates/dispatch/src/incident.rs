@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use model::{IncidentId, Kind, Millis, OfferId, OrgUnitCode, Place, Priority, ResponderId, Timestamp};
+use model::{
+    IncidentId, Kind, Metres, Millis, OfferId, OrgUnitCode, Place, Priority, ResponderId, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     event::{
-        Alert, EscalationReason, EscalationStep, Hold, IncidentEvent, OfferEnd, Opened, Subject, Timer, Wave,
+        Alert, Doubt, EscalationReason, EscalationStep, Hold, IncidentEvent, OfferEnd, Opened, Service,
+        Subject, Timer, Wave,
     },
     state::Need,
 };
@@ -35,6 +38,16 @@ pub struct Incident {
     pub state: IncidentState,
     /// Who has taken it.
     pub operator: Option<String>,
+    /// How many must go.
+    pub needed: u32,
+    /// How many were there and are done, since help was last asked for.
+    pub served: u32,
+    /// The public services that were called.
+    pub handed_to: Vec<Service>,
+    /// Whether the contacts have been told by themselves.
+    pub family_told: bool,
+    /// Whether two different alarms of the most urgent kind have come.
+    pub corroborated: bool,
     /// When its last alert came.
     pub last_alert_at: Timestamp,
     /// Alerts so far.
@@ -43,16 +56,20 @@ pub struct Incident {
     pub wave: u32,
     /// Waves since this search began at this priority: the next is the policy's wave of this number, counted from 0.
     pub turn: u32,
-    /// Whether the next wave follows when this one ends without an acceptance.
+    /// Whether somebody is looked for until enough have accepted.
     pub searching: bool,
     /// Whether the last search found nobody.
     pub nobody_found: bool,
+    /// Looks for somebody that found nobody, since one that did.
+    pub looks_in_vain: u32,
     /// Every offer made for it.
     pub offers: BTreeMap<OfferId, Offer>,
     /// Everybody who accepted.
     pub assignments: Vec<Assignment>,
     /// What will happen by itself.
     pub timers: BTreeMap<Timer, Timestamp>,
+    /// Whose alerts may join it besides its own subject's, since theirs went up in it.
+    pub(crate) also: Vec<Subject>,
 }
 
 /// How far an incident is.
@@ -64,6 +81,8 @@ pub enum IncidentState {
     Acknowledged,
     /// An operator has said how it ended.
     Resolved,
+    /// The elder said that all is well before anybody was asked.
+    Cancelled,
     /// History.
     Closed,
 }
@@ -94,6 +113,10 @@ pub struct Offer {
     pub state: OfferState,
     /// Until when an answer counts.
     pub expires_at: Timestamp,
+    /// How far away the responder was.
+    pub distance: Metres,
+    /// How long the responder was thought to take.
+    pub eta: Millis,
 }
 
 /// How far an offer is.
@@ -124,6 +147,10 @@ pub struct Assignment {
     pub responder: ResponderId,
     /// How far.
     pub state: AssignmentState,
+    /// Why they do not seem to come.
+    pub doubt: Option<Doubt>,
+    /// How far away they were when they were asked.
+    pub distance: Metres,
 }
 
 /// How far an assignment is; later is greater.
@@ -168,7 +195,7 @@ impl IncidentState {
     pub fn is_open(self) -> bool {
         match self {
             Self::New | Self::Acknowledged => true,
-            Self::Resolved | Self::Closed => false,
+            Self::Resolved | Self::Cancelled | Self::Closed => false,
         }
     }
 }
@@ -188,73 +215,127 @@ impl Incident {
             hold: opened.hold,
             state: IncidentState::New,
             operator: None,
+            needed: 1,
+            served: 0,
+            handed_to: Vec::new(),
+            family_told: false,
+            corroborated: false,
             last_alert_at: at,
             alert_count: 0,
             wave: 0,
             turn: 0,
             searching: false,
             nobody_found: false,
+            looks_in_vain: 0,
             offers: BTreeMap::new(),
             assignments: Vec::new(),
             timers: BTreeMap::new(),
+            also: Vec::new(),
         }
     }
 
     /// Writes `event` down.
     pub fn evolve(&mut self, event: &IncidentEvent) {
         match event {
-            IncidentEvent::Opened(_) | IncidentEvent::Restored { .. } | IncidentEvent::NoteAdded { .. } => {}
+            IncidentEvent::Opened(_)
+            | IncidentEvent::Restored { .. }
+            | IncidentEvent::NoteAdded { .. }
+            | IncidentEvent::SaidToBeWell { .. } => {}
             IncidentEvent::AlertRaised(alert) => self.alert_raised(alert),
-            IncidentEvent::PriorityRaised { priority, kind } => {
-                self.priority = *priority;
-                self.kind = *kind;
-                self.turn = 0;
-                self.nobody_found = false;
+            IncidentEvent::PriorityRaised { priority, kind } => self.urgency_is(*priority, *kind),
+            IncidentEvent::RespondersNeeded { count } => {
+                self.needed = *count;
+                self.stop_searching_if_enough();
             }
             IncidentEvent::TimersArmed { timers } => self.timers_armed(timers),
             IncidentEvent::WaveSent(wave) => self.wave_sent(wave),
             IncidentEvent::OfferDelivered { offer } => self.offer_is(*offer, OfferState::Delivered),
             IncidentEvent::OfferSeen { offer } => self.offer_is(*offer, OfferState::Seen),
-            IncidentEvent::OfferAccepted { offer, responder } => {
-                self.offer_is(*offer, OfferState::Accepted);
-                self.assignments.push(Assignment { responder: *responder, state: AssignmentState::Assigned });
-                self.stop_searching();
-            }
+            IncidentEvent::OfferAccepted { offer, responder } => self.offer_accepted(*offer, *responder),
             IncidentEvent::OfferEnded { offer, end, .. } => self.offer_is(*offer, end.state()),
             IncidentEvent::AssignmentAdvanced { responder, state } => self.assignment_is(*responder, *state),
             IncidentEvent::AssignmentAborted { responder, .. } => {
                 self.assignment_is(*responder, AssignmentState::Aborted);
             }
+            IncidentEvent::AssignmentDoubted { responder, doubt } => {
+                if let Some(assignment) = self.live_assignment(*responder) {
+                    assignment.doubt = Some(*doubt);
+                }
+                self.timers.remove(&match doubt {
+                    Doubt::NotMoving => Timer::Moving(*responder),
+                    Doubt::Overdue => Timer::Arrived(*responder),
+                });
+            }
             IncidentEvent::Escalated { step, reason } => self.escalated(*step, *reason),
-            IncidentEvent::Acknowledged { operator } => {
-                self.state = IncidentState::Acknowledged;
-                self.operator = Some(operator.clone());
-                self.drop_timers(EscalationReason::NotAcknowledged);
+            IncidentEvent::Acknowledged { operator } | IncidentEvent::TakenOver { operator, .. } => {
+                self.taken_by(operator);
+            }
+            IncidentEvent::Triaged { priority, kind, .. } => {
+                self.urgency_is(*priority, *kind);
+                self.hold = None;
+                self.asked_anew();
+                self.timers.remove(&Timer::CallBack);
+                self.drop_timers(EscalationReason::NobodyAccepted);
+            }
+            IncidentEvent::HandedOver { service, .. } => {
+                self.handed_to.push(*service);
+                let suggested = service.suggested();
+                self.timers.retain(|timer, _| !timer.calls(suggested));
+            }
+            IncidentEvent::Absorbed { alert_count, last_alert_at, place, .. } => {
+                self.asked_anew();
+                self.alert_count = self.alert_count.saturating_add(*alert_count);
+                self.last_alert_at = self.last_alert_at.max(*last_alert_at);
+                self.place = self.place.or(*place);
+            }
+            IncidentEvent::Reopened { operator, .. } => {
+                self.timers.remove(&Timer::Close);
+                self.asked_anew();
+                self.taken_by(operator);
             }
             IncidentEvent::SearchStopped { .. } => self.stop_searching(),
-            IncidentEvent::Resolved { .. } => {
-                self.state = IncidentState::Resolved;
-                self.searching = false;
-                self.timers.clear();
-            }
-            IncidentEvent::Closed { .. } => {
-                self.state = IncidentState::Closed;
-                self.timers.clear();
+            IncidentEvent::Resolved { .. } => self.is_over(IncidentState::Resolved),
+            IncidentEvent::Cancelled { .. } => self.is_over(IncidentState::Cancelled),
+            IncidentEvent::Closed { .. } | IncidentEvent::Merged { .. } => {
+                self.is_over(IncidentState::Closed);
             }
         }
     }
 
-    /// Whether it searches, has found nobody, and nobody is asked at the moment.
+    /// How many more must accept: those who do not seem to come are not counted, those who are done are.
+    #[must_use]
+    pub fn missing(&self) -> u32 {
+        self.needed.saturating_sub(self.coming()).saturating_sub(self.served)
+    }
+
+    /// How many are on their way or there.
+    #[must_use]
+    pub fn coming(&self) -> u32 {
+        self.live_assignments().filter(|going| going.doubt.is_none()).count() as u32
+    }
+
+    /// Whether somebody is looked for and nobody is asked at the moment.
     #[must_use]
     pub fn waits_for_somebody(&self) -> bool {
-        self.state.is_open() && self.searching && self.nobody_found && self.live_offers().next().is_none()
+        self.state.is_open() && self.searching && self.live_offers().next().is_none()
     }
 
     /// When something happens next by itself.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.timer_deadline().into_iter().chain(self.search_deadline()).min()
+    }
+
+    /// When a timer or an offer is due; searches stand in a queue of their own.
+    pub(crate) fn timer_deadline(&self) -> Option<Timestamp> {
         let offers = self.live_offers().map(|(_, offer)| offer.expires_at);
-        self.timers.values().copied().chain(offers).min()
+        let timers = self.timers.iter().filter(|(timer, _)| **timer != Timer::SearchAgain);
+        timers.map(|(_, due)| *due).chain(offers).min()
+    }
+
+    /// When somebody is looked for next.
+    pub(crate) fn search_deadline(&self) -> Option<Timestamp> {
+        self.timers.get(&Timer::SearchAgain).copied()
     }
 
     /// The offers that can still be answered.
@@ -286,6 +367,13 @@ impl Incident {
         self.state.is_open() && now - self.last_alert_at <= window
     }
 
+    /// Help is asked for anew: those who are done with it have not done this.
+    fn asked_anew(&mut self) {
+        if self.coming() == 0 {
+            self.served = 0;
+        }
+    }
+
     fn alert_raised(&mut self, alert: &Alert) {
         self.alert_count = self.alert_count.saturating_add(1);
         self.last_alert_at = self.last_alert_at.max(alert.received_at);
@@ -293,6 +381,7 @@ impl Incident {
         let about_this = Need::of(alert.kind) == Need::Care || Need::of(self.kind) == Need::Technical;
         if alert.hold.is_none() && about_this {
             self.hold = None;
+            self.asked_anew();
         }
         // An old message tells where the person was, not where they are.
         let of_now = match alert.hold {
@@ -307,30 +396,79 @@ impl Incident {
     fn timers_armed(&mut self, timers: &[(Timer, Timestamp)]) {
         for (timer, due) in timers {
             self.timers.insert(*timer, *due);
-            // Who looks again does not wait for the call-back any more.
+            // Who is looked for does not wait for the call-back any more.
             if *timer == Timer::SearchAgain {
+                if !self.searching {
+                    (self.nobody_found, self.looks_in_vain) = (false, 0);
+                }
+                self.looks_in_vain = self.looks_in_vain.saturating_add(u32::from(self.nobody_found));
+                self.searching = true;
                 self.timers.remove(&Timer::CallBack);
             }
         }
     }
 
+    fn urgency_is(&mut self, priority: Priority, kind: Kind) {
+        self.priority = priority;
+        self.kind = kind;
+        self.turn = 0;
+        self.nobody_found = false;
+        self.looks_in_vain = 0;
+    }
+
+    fn taken_by(&mut self, operator: &str) {
+        self.state = IncidentState::Acknowledged;
+        self.operator = Some(operator.to_owned());
+        self.drop_timers(EscalationReason::NotAcknowledged);
+    }
+
+    fn is_over(&mut self, state: IncidentState) {
+        self.state = state;
+        self.searching = false;
+        self.timers.clear();
+    }
+
     fn escalated(&mut self, step: EscalationStep, reason: EscalationReason) {
         self.timers.remove(&Timer::Escalate(step, reason));
-        // Without a place no search goes on; the clocks that call a human do.
-        if reason == EscalationReason::NoPlace {
-            self.searching = false;
-            self.timers.remove(&Timer::CallBack);
-            self.timers.remove(&Timer::SearchAgain);
+        match reason {
+            // Without a place no search goes on; the clocks that call a human do.
+            EscalationReason::NoPlace => {
+                self.searching = false;
+                self.timers.remove(&Timer::CallBack);
+                self.timers.remove(&Timer::SearchAgain);
+            }
+            EscalationReason::Opened | EscalationReason::Dispatched | EscalationReason::Resolved => {
+                self.family_told = true;
+            }
+            EscalationReason::Corroborated => self.corroborated = true,
+            EscalationReason::OperatorDecides
+            | EscalationReason::NotAcknowledged
+            | EscalationReason::NobodyAccepted
+            | EscalationReason::NoCandidate
+            | EscalationReason::UnknownDevice
+            | EscalationReason::Unreadable
+            | EscalationReason::Late
+            | EscalationReason::Retained
+            | EscalationReason::Aborted
+            | EscalationReason::NotMoving
+            | EscalationReason::Overdue
+            | EscalationReason::SaidToBeWell
+            | EscalationReason::OperatorAsks => {}
         }
     }
 
     fn wave_sent(&mut self, wave: &Wave) {
         self.wave = wave.wave;
         self.hold = None;
-        // Whoever is asked in addition to somebody who goes is not searched for when they cannot.
-        let nobody_goes = self.live_assignments().next().is_none();
-        self.searching = nobody_goes;
+        if wave.operator.is_some() {
+            self.asked_anew();
+        }
+        // Whoever is asked in addition to those who are needed is not looked for when they cannot.
+        self.searching = self.missing() > 0;
         self.nobody_found = wave.chosen.is_empty();
+        if !self.nobody_found {
+            self.looks_in_vain = 0;
+        }
         self.turn = self.turn.saturating_add(u32::from(!self.nobody_found));
         self.timers.remove(&Timer::CallBack);
         self.timers.remove(&Timer::SearchAgain);
@@ -340,14 +478,31 @@ impl Incident {
                 wave: wave.wave,
                 state: OfferState::Sent,
                 expires_at: wave.expires_at,
+                distance: chosen.distance,
+                eta: chosen.eta,
             };
             self.offers.insert(chosen.offer, offer);
+        }
+    }
+
+    fn offer_accepted(&mut self, offer: OfferId, responder: ResponderId) {
+        self.offer_is(offer, OfferState::Accepted);
+        let distance = self.offers.get(&offer).map_or(Metres(0), |offer| offer.distance);
+        let state = AssignmentState::Assigned;
+        self.assignments.push(Assignment { responder, state, doubt: None, distance });
+        self.stop_searching_if_enough();
+    }
+
+    fn stop_searching_if_enough(&mut self) {
+        if self.missing() == 0 {
+            self.stop_searching();
         }
     }
 
     fn stop_searching(&mut self) {
         self.searching = false;
         self.nobody_found = false;
+        self.looks_in_vain = 0;
         self.turn = 0;
         self.timers.remove(&Timer::CallBack);
         self.timers.remove(&Timer::SearchAgain);
@@ -355,10 +510,7 @@ impl Incident {
     }
 
     fn drop_timers(&mut self, why: EscalationReason) {
-        self.timers.retain(|timer, _| match timer {
-            Timer::Escalate(_, reason) => *reason != why,
-            Timer::CallBack | Timer::SearchAgain | Timer::Close => true,
-        });
+        self.timers.retain(|timer, _| !timer.waits_for(why));
     }
 
     fn offer_is(&mut self, offer: OfferId, state: OfferState) {
@@ -368,10 +520,41 @@ impl Incident {
     }
 
     fn assignment_is(&mut self, responder: ResponderId, state: AssignmentState) {
-        let live =
-            |assignment: &&mut Assignment| assignment.responder == responder && assignment.state.is_live();
-        if let Some(assignment) = self.assignments.iter_mut().find(live) {
+        if let Some(assignment) = self.live_assignment(responder) {
             assignment.state = state;
+            // Whoever does something after all is doubted no more.
+            assignment.doubt = None;
+            self.served = self.served.saturating_add(u32::from(state == AssignmentState::Cleared));
+        }
+        self.timers.remove(&Timer::Moving(responder));
+        if state >= AssignmentState::OnScene {
+            self.timers.remove(&Timer::Arrived(responder));
+        }
+        if state != AssignmentState::Aborted {
+            self.stop_searching_if_enough();
+        }
+    }
+
+    fn live_assignment(&mut self, responder: ResponderId) -> Option<&mut Assignment> {
+        self.assignments.iter_mut().find(|going| going.responder == responder && going.state.is_live())
+    }
+}
+
+impl Timer {
+    /// Whether it calls a human while `reason` holds.
+    #[must_use]
+    pub fn waits_for(self, reason: EscalationReason) -> bool {
+        match self {
+            Self::Escalate(_, other) => other == reason,
+            Self::CallBack | Self::SearchAgain | Self::Close | Self::Moving(_) | Self::Arrived(_) => false,
+        }
+    }
+
+    /// Whether it calls this human.
+    fn calls(self, step: EscalationStep) -> bool {
+        match self {
+            Self::Escalate(other, _) => other == step,
+            Self::CallBack | Self::SearchAgain | Self::Close | Self::Moving(_) | Self::Arrived(_) => false,
         }
     }
 }

@@ -14,25 +14,37 @@
 //! does the rest of the roster's bookkeeping from the events, and [`catch_up`] all of it after a restart.
 
 mod alert;
+mod candidates;
 mod command;
 mod deadline;
 mod decide;
 mod event;
 mod field;
 mod incident;
+mod matching;
 mod operator;
+mod plan;
 mod policy;
 mod recent;
+mod recommend;
 mod search;
 mod state;
+mod waiting;
+mod window;
+mod words;
 
+pub use candidates::Ranked;
 pub use command::{AssignmentStep, Command, Operation, RaiseAlert, Rejection};
 pub use decide::{Decision, catch_up, decide, follow};
 pub use event::{
-    Alert, Chosen, Disposition, EscalationReason, EscalationStep, Event, Hold, IncidentEvent, LeftOut,
-    MessageKey, OfferEnd, Opened, Subject, Timer, Wave,
+    Alert, Chosen, Disposition, Doubt, EscalationReason, EscalationStep, Event, Hold, IncidentEvent, LeftOut,
+    MessageKey, OfferEnd, Opened, Service, Subject, Timer, Wave,
 };
 pub use incident::{Assignment, AssignmentState, Incident, IncidentState, Offer, OfferState, Progress};
-pub use policy::{DispatchMode, Escalation, KindPolicy, Policy, PolicyFault, PriorityPolicy, WaveSize};
+pub use policy::{
+    AreaCost, Escalation, Instead, KindPolicy, Mode, Policy, PolicyFault, PolicyFile, PriorityPolicy, Step,
+    TellFamily, WaveSize, When,
+};
+pub use recommend::{NotRecommended, Recommendation, Recommended, Request, recommend};
 pub use roster::Duty;
 pub use state::State;

@@ -1,15 +1,19 @@
 //! Operators: what the hotline does to an incident.
+//!
+//! Whoever acts on an incident that nobody has taken has taken it. Whoever acts on what somebody else has taken is told
+//! who that is, and can take it over with a reason: no click wins over another in silence.
 
-use model::{IncidentId, Metres, Millis, ResponderId, Skills};
-use roster::{Availability, Candidate, Located, Query};
+use model::{IncidentId, Kind, Metres, Millis, Priority, ResponderId};
+use roster::Located;
 
 use crate::{
+    candidates::Ranked,
     command::{Operation, Rejection},
     decide::{Decision, Desk, Draft},
-    event::{Disposition, EscalationReason, Event, IncidentEvent, Timer},
+    event::{Disposition, EscalationReason, Event, IncidentEvent, Service, Timer},
     incident::{AssignmentState, IncidentState},
-    policy::MAX_WAVE,
-    search::Found,
+    policy::{MAX_NEEDED, MAX_WAVE, TellFamily},
+    search::{self, Found, already_asked},
 };
 
 /// Drill mode on or off.
@@ -17,6 +21,14 @@ pub(crate) fn set_drill_mode(desk: &Desk<'_>, on: bool) -> Decision {
     let changes = desk.state.drill() != on;
     let events = if changes { vec![Event::DrillModeChanged { on }] } else { Vec::new() };
     Decision { events, ..Decision::default() }
+}
+
+/// Another policy is in force, which is the one on the desk.
+pub(crate) fn replace_policy(desk: &Desk<'_>) -> Decision {
+    let version = desk.policy.version();
+    let changes = desk.state.policy() != version;
+    let replaced = Event::PolicyReplaced { version: version.to_owned() };
+    Decision { events: changes.then_some(replaced).into_iter().collect(), ..Decision::default() }
 }
 
 /// An operator does something to an incident.
@@ -28,65 +40,169 @@ pub(crate) fn operate(
 ) -> Result<Decision, Rejection> {
     let mut draft = desk.draft_of(incident)?;
     match operation {
-        Operation::Acknowledge => draft.acknowledge(operator)?,
-        Operation::Dispatch { responders } => draft.dispatch(desk, &operator, &responders)?,
+        Operation::Acknowledge => draft.acknowledge(&operator)?,
+        Operation::TakeOver { reason } => draft.take_over(operator, reason)?,
+        Operation::Triage { priority, kind, responders, reason } => {
+            draft.triage(operator, priority, kind, responders, reason)?;
+        }
+        Operation::Dispatch { responders } if responders.is_empty() => {
+            draft.may_search(&operator)?;
+            draft.take(&operator);
+            draft.start_ladder(EscalationReason::NobodyAccepted);
+            return Ok(search::alone(draft, &operator).decided());
+        }
+        Operation::Dispatch { responders } => draft.send(desk, &operator, &responders)?,
         Operation::Withdraw { reason } => {
-            draft.must_be_open("reopen it first")?;
+            draft.may_act(&operator, "reopen it first")?;
+            draft.take(&operator);
             draft.withdraw_offers(&reason);
             draft.record(IncidentEvent::SearchStopped { operator, reason });
         }
+        Operation::HandOver { service, note } => draft.hand_over(operator, service, note)?,
+        Operation::Escalate { step, note } => {
+            draft.may_act(&operator, "reopen it first")?;
+            draft.take(&operator);
+            draft.record(IncidentEvent::Escalated { step, reason: EscalationReason::OperatorAsks });
+            if !note.is_empty() {
+                draft.record(IncidentEvent::NoteAdded { operator, text: note });
+            }
+        }
         Operation::AddNote { text } => draft.record(IncidentEvent::NoteAdded { operator, text }),
+        Operation::Merge { into, reason } => return merge(desk, draft, into, operator, reason),
         Operation::Resolve { disposition, note } => draft.resolve(operator, disposition, note)?,
+        Operation::Reopen { reason } => draft.reopen(operator, reason)?,
         Operation::Close => draft.close(operator)?,
     }
     Ok(draft.decided())
 }
 
+/// One incident goes up in another. Whoever is on the way to it would lose where they go, so it must not have anybody.
+fn merge(
+    desk: &Desk<'_>,
+    mut draft: Draft<'_>,
+    into: IncidentId,
+    operator: String,
+    reason: String,
+) -> Result<Decision, Rejection> {
+    must_have_reason(&reason, "merging")?;
+    draft.may_act(&operator, "what is over needs no merging")?;
+    let mut target = desk.draft_of(into)?;
+    target.must_be_open("reopen it first, or merge the other way round")?;
+    let refuse = |remedy| Err(Rejection::NotMergeable { incident: draft.id(), into, remedy });
+    if draft.id() == into {
+        return refuse("name another one");
+    }
+    if draft.incident.exercise != target.incident.exercise {
+        return refuse("one is a drill and the other is not");
+    }
+    if draft.incident.live_assignments().next().is_some() {
+        return refuse("somebody is on the way to it: merge the other one into it instead");
+    }
+    let looked_for = draft.incident.searching || draft.incident.timers.contains_key(&Timer::CallBack);
+    draft.withdraw_offers("it is the same as another incident");
+    draft.record(IncidentEvent::Merged { into, operator, reason });
+    let merged = &draft.incident;
+    let had_place = target.incident.place.is_some();
+    target.record(IncidentEvent::Absorbed {
+        from: merged.id,
+        subject: merged.subject.clone(),
+        kind: merged.kind,
+        alert_count: merged.alert_count,
+        last_alert_at: merged.last_alert_at,
+        place: merged.place,
+    });
+    let found_place = !had_place && target.incident.place.is_some();
+    let begins = found_place || looked_for && !target.is_under_way();
+    target.raised_to(merged.priority, merged.kind, begins);
+    let mut events = draft.events;
+    events.append(&mut target.events);
+    Ok(Decision { events, incident: Some(into), duplicate: false })
+}
+
+fn must_have_reason(reason: &str, what: &'static str) -> Result<(), Rejection> {
+    if reason.trim().is_empty() { Err(Rejection::NoReason(what)) } else { Ok(()) }
+}
+
 impl Draft<'_> {
-    fn acknowledge(&mut self, operator: String) -> Result<(), Rejection> {
-        match (&self.incident.state, &self.incident.operator) {
-            (IncidentState::New, _) => {
-                self.record(IncidentEvent::Acknowledged { operator });
-                Ok(())
-            }
-            (IncidentState::Acknowledged, Some(taker)) if *taker == operator => Ok(()),
-            (IncidentState::Acknowledged, taker) => {
-                Err(Rejection::Taken { incident: self.id(), operator: taker.clone().unwrap_or_default() })
-            }
-            (IncidentState::Resolved | IncidentState::Closed, _) => {
-                self.must_be_open("it needs nobody any more")
-            }
-        }
+    fn acknowledge(&mut self, operator: &str) -> Result<(), Rejection> {
+        self.may_act(operator, "it needs nobody any more")?;
+        self.take(operator);
+        Ok(())
     }
 
-    /// By policy when nobody is named. An operator who sends somebody has taken the incident.
-    fn dispatch(&mut self, desk: &Desk<'_>, operator: &str, named: &[ResponderId]) -> Result<(), Rejection> {
-        self.must_be_open("open a new incident to send somebody")?;
-        if named.is_empty() {
-            self.may_search()?;
-        }
-        let found = match named {
-            [] => None,
-            [_, ..] => Some(self.claim_named(desk, named)?),
-        };
+    /// Takes what nobody has taken.
+    fn take(&mut self, operator: &str) {
         if self.incident.state == IncidentState::New {
             self.record(IncidentEvent::Acknowledged { operator: operator.to_owned() });
         }
-        if self.incident.live_assignments().next().is_none() {
-            self.start_ladder(EscalationReason::NobodyAccepted);
-        }
-        match found {
-            Some(found) => self.ask(found, Some(operator)),
-            None => self.next_wave(Some(operator)),
+    }
+
+    fn take_over(&mut self, operator: String, reason: String) -> Result<(), Rejection> {
+        must_have_reason(&reason, "taking it over")?;
+        self.must_be_open("it needs nobody any more")?;
+        match self.incident.operator.clone() {
+            None => self.take(&operator),
+            Some(from) if from == operator => {}
+            Some(from) => self.record(IncidentEvent::TakenOver { operator, from, reason }),
         }
         Ok(())
     }
 
-    fn may_search(&self) -> Result<(), Rejection> {
+    /// What an operator says goes before what the devices said. What was held for an operator is held no longer.
+    fn triage(
+        &mut self,
+        operator: String,
+        priority: Priority,
+        kind: Option<Kind>,
+        responders: Option<u32>,
+        reason: String,
+    ) -> Result<(), Rejection> {
+        must_have_reason(&reason, "triage")?;
+        self.may_act(&operator, "reopen it first")?;
+        if let Some(count) = responders.filter(|count| !(1..=MAX_NEEDED).contains(count)) {
+            return Err(Rejection::Needed(count));
+        }
+        self.take(&operator);
+        let kind = kind.unwrap_or(self.incident.kind);
+        self.record(IncidentEvent::Triaged { operator, priority, kind, reason });
+        if let Some(count) = responders.filter(|count| *count != self.incident.needed) {
+            self.record(IncidentEvent::RespondersNeeded { count });
+        }
+        self.tell_family(TellFamily::AtOnce);
+        if self.incident.missing() == 0 {
+            self.withdraw_offers("enough go");
+            return Ok(());
+        }
+        let plan = self.plan();
+        let at_once = !plan.operator_decides && plan.call_back == Millis(0);
+        let asked = self.incident.live_offers().next().is_some();
+        if at_once && !asked {
+            self.search();
+        } else if self.incident.searching {
+            self.start_ladder(EscalationReason::NobodyAccepted);
+            self.go_on_searching();
+        }
+        Ok(())
+    }
+
+    /// Asks those who were named. An operator who sends somebody has taken the incident.
+    fn send(&mut self, desk: &Desk<'_>, operator: &str, named: &[ResponderId]) -> Result<(), Rejection> {
+        self.may_act(operator, "open a new incident to send somebody")?;
+        let found = self.claim_named(desk, named)?;
+        self.take(operator);
+        if self.incident.missing() > 0 {
+            self.start_ladder(EscalationReason::NobodyAccepted);
+        }
+        self.ask(found, Some(operator));
+        Ok(())
+    }
+
+    fn may_search(&self, operator: &str) -> Result<(), Rejection> {
+        self.may_act(operator, "open a new incident to send somebody")?;
         if self.incident.place.is_none() {
             return Err(Rejection::NoPlace(self.id()));
         }
-        if self.incident.live_assignments().next().is_some() {
+        if self.incident.missing() == 0 && self.incident.coming() > 0 {
             return Err(Rejection::AlreadyAssigned(self.id()));
         }
         Ok(())
@@ -96,35 +212,58 @@ impl Draft<'_> {
     fn claim_named(&mut self, desk: &Desk<'_>, named: &[ResponderId]) -> Result<Found, Rejection> {
         let mut candidates = Vec::with_capacity(named.len());
         for responder in named {
-            candidates.push(self.candidate(desk, *responder)?);
+            candidates.push(self.ranked(desk, *responder)?);
         }
-        let mut found = Found::default();
-        found.tally.considered = u32::try_from(named.len()).unwrap_or(u32::MAX);
-        let claimed = candidates.into_iter().filter_map(|candidate| self.claim(candidate));
+        let mut found = Found { instead_of: self.best_but(named), ..Found::default() };
+        found.looked_at.considered = u32::try_from(named.len()).unwrap_or(u32::MAX);
+        let mut next_offer = self.next_offer;
+        let claimed = candidates.iter().filter_map(|ranked| self.claim(ranked, &mut next_offer));
         found.chosen = claimed.take(MAX_WAVE as usize).collect();
+        self.next_offer = next_offer;
         found.reach = found.chosen.iter().map(|chosen| chosen.distance).max().unwrap_or_default();
         if found.chosen.is_empty() { Err(Rejection::NobodyFree) } else { Ok(found) }
     }
 
+    /// Whom policy would ask first, unless that is one of the named.
+    fn best_but(&self, named: &[ResponderId]) -> Option<ResponderId> {
+        let excluded = already_asked(&self.incident, 1);
+        let wanted = self.outlook().wanted_by(&self.incident, &excluded)?;
+        let reach = wanted.plan.furthest_reach();
+        let best = self.outlook().rank(&wanted, reach, 1).ranked.first()?.responder;
+        (!named.contains(&best)).then_some(best)
+    }
+
     /// A named responder as a candidate. Without a place the distance is not known, and the operator's word counts.
-    fn candidate(&self, desk: &Desk<'_>, responder: ResponderId) -> Result<Candidate, Rejection> {
-        let unknown = Rejection::NoResponder(responder);
-        let whereabouts = match self.incident.place {
-            Some(at) => {
-                let query =
-                    Query { at, reach: Metres(u32::MAX), skills: Skills::NONE, limit: 1, excluded: &[] };
-                desk.roster.explain_one(responder, &query).ok_or(unknown)?.whereabouts
-            }
-            None if desk.roster.availability(responder) == Availability::Unknown => return Err(unknown),
-            None => None,
-        };
-        let (distance, located) = whereabouts.unwrap_or((Metres(0), Located::Base));
-        Ok(Candidate { distance, responder, located })
+    fn ranked(&self, desk: &Desk<'_>, responder: ResponderId) -> Result<Ranked, Rejection> {
+        let member = desk.roster.member(responder).ok_or(Rejection::NoResponder(responder))?;
+        let candidate = self.incident.place.and_then(|at| self.outlook().candidate(responder, at));
+        let (distance, located) =
+            candidate.map_or((Metres(0), Located::Base), |known| (known.distance, known.located));
+        let eta = self.policy.eta(member.travels, distance);
+        Ok(Ranked {
+            responder,
+            distance,
+            eta,
+            cost: eta,
+            from_station: located == Located::Base,
+            idle_since: None,
+        })
+    }
+
+    /// The service that was called is not suggested any more. In a drill nobody is called, and the drill says so.
+    fn hand_over(&mut self, operator: String, service: Service, note: String) -> Result<(), Rejection> {
+        self.may_act(&operator, "reopen it first")?;
+        self.take(&operator);
+        if !self.incident.handed_to.contains(&service) {
+            self.record(IncidentEvent::HandedOver { operator, service, note });
+        }
+        Ok(())
     }
 
     /// Those on the way are told that they are not needed; those on the scene are done.
     fn resolve(&mut self, operator: String, disposition: Disposition, note: String) -> Result<(), Rejection> {
-        self.must_be_open("it is resolved already; add a note instead")?;
+        self.may_act(&operator, "it is over already; add a note instead")?;
+        self.take(&operator);
         self.withdraw_offers("the incident is resolved");
         let live: Vec<_> =
             self.incident.live_assignments().map(|going| (going.responder, going.state)).collect();
@@ -137,20 +276,45 @@ impl Draft<'_> {
             });
         }
         self.record(IncidentEvent::Resolved { operator, disposition, note });
-        let due = self.now + Millis::from_seconds(self.policy.close_after_s);
-        self.record(IncidentEvent::TimersArmed { timers: vec![(Timer::Close, due)] });
+        self.tell_family(TellFamily::OnResolve);
+        self.close_later();
         Ok(())
+    }
+
+    /// Whoever reopens it has it.
+    fn reopen(&mut self, operator: String, reason: String) -> Result<(), Rejection> {
+        must_have_reason(&reason, "reopening")?;
+        match self.incident.state {
+            IncidentState::Resolved | IncidentState::Cancelled => {
+                self.record(IncidentEvent::Reopened { operator, reason });
+                Ok(())
+            }
+            IncidentState::New | IncidentState::Acknowledged | IncidentState::Closed => {
+                Err(self.wrong_state("it is open"))
+            }
+        }
     }
 
     fn close(&mut self, operator: String) -> Result<(), Rejection> {
         match self.incident.state {
-            IncidentState::Resolved => {
+            IncidentState::Resolved | IncidentState::Cancelled => {
                 self.record(IncidentEvent::Closed { operator: Some(operator) });
                 Ok(())
             }
             IncidentState::New | IncidentState::Acknowledged | IncidentState::Closed => {
                 Err(self.wrong_state("say how it ended first (ResolveIncident)"))
             }
+        }
+    }
+
+    /// Whether `operator` may change it: it is open, and nobody else has taken it.
+    fn may_act(&self, operator: &str, remedy: &'static str) -> Result<(), Rejection> {
+        self.must_be_open(remedy)?;
+        match &self.incident.operator {
+            Some(taker) if self.incident.state == IncidentState::Acknowledged && taker != operator => {
+                Err(Rejection::Taken { incident: self.id(), operator: taker.clone() })
+            }
+            Some(_) | None => Ok(()),
         }
     }
 

@@ -39,7 +39,7 @@ impl Signal {
     }
 }
 
-/// The four things a device can say.
+/// What a device can say.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Content {
     /// Something asks for attention.
@@ -54,6 +54,9 @@ pub enum Content {
         /// What is over.
         kind: Kind,
     },
+    /// The wearer says that what was raised is nothing: they pressed the cancel key. Whether that ends anything is for
+    /// dispatch to say.
+    Cancel,
     /// Measurements.
     Telemetry {
         /// At least one.

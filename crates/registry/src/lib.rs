@@ -13,6 +13,7 @@
 //! - Names, phones, addresses, homes and notes never reach a log by accident: see [`Private`].
 
 mod category;
+mod certificate;
 mod check;
 mod command;
 mod decide;
@@ -30,6 +31,7 @@ mod responder;
 mod state;
 
 pub use category::{Category, CategoryRecord, NewCategory};
+pub use certificate::{expires_after, last_day};
 pub use check::date_in_china;
 pub use command::Command;
 pub use decide::decide;

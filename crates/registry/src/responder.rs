@@ -1,6 +1,6 @@
 //! Responders: who can be sent, and what can they do?
 
-use model::{OrgUnitCode, Place, ProviderId, ResponderId, Skills};
+use model::{Certificates, OrgUnitCode, Place, ProviderId, ResponderId, Skill, Skills, TravelMode};
 use serde::{Deserialize, Serialize};
 
 use crate::{Event, Private, RejectionKind, check, draft::Draft};
@@ -25,6 +25,10 @@ pub struct Responder {
     /// Where they start from, when that is not their provider's station; see
     /// [`State::base_of`](crate::State::base_of).
     pub base: Private<Option<Place>>,
+    /// How they usually get to a job.
+    pub travels: TravelMode,
+    /// Until when they may use their skills.
+    pub certificates: Certificates,
 }
 
 /// A responder to enter.
@@ -44,6 +48,10 @@ pub struct NewResponder {
     pub skills: Skills,
     /// Where they start from, when that is not their provider's station.
     pub base: Private<Option<Place>>,
+    /// How they usually get to a job.
+    pub travels: TravelMode,
+    /// Until when they may use their skills; only for skills they have.
+    pub certificates: Certificates,
 }
 
 pub(crate) fn create(draft: &mut Draft<'_>, wish: NewResponder) {
@@ -60,6 +68,13 @@ pub(crate) fn create(draft: &mut Draft<'_>, wish: NewResponder) {
     if unknown_skills {
         draft.refuse(RejectionKind::Invalid, "responder.skills", "holds a skill nobody knows: leave it out");
     }
+    let without_skill = |skill: &Skill| {
+        wish.certificates.expiry(*skill).is_some() && !wish.skills.covers(Skills::NONE.with(*skill))
+    };
+    if let Some(skill) = Skill::ALL.into_iter().find(without_skill) {
+        let reason = format!("has one for {}, which is not among the skills: add the skill", skill.as_str());
+        draft.refuse(RejectionKind::Invalid, "responder.certificates", reason);
+    }
     if let Some(known) = wish.external_id.as_deref().and_then(|id| draft.responder_known_as(id)) {
         let in_state = draft.before().responder(known).is_some();
         return draft.refuse_known("responder.external_id", format_args!("responders/{known}"), in_state);
@@ -73,5 +88,7 @@ pub(crate) fn create(draft: &mut Draft<'_>, wish: NewResponder) {
         org_unit: wish.org_unit,
         skills: wish.skills,
         base: wish.base,
+        travels: wish.travels,
+        certificates: wish.certificates,
     }));
 }

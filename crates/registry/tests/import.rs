@@ -1,8 +1,10 @@
 //! Stories of files: what is taken whole, and what is refused line by line.
 
-use model::{CoordinateSystem, DeviceId, ElderId, Place, ResponderId, Skill, Timestamp};
+use jiff::civil::date;
+use model::{CoordinateSystem, DeviceId, ElderId, Place, ResponderId, Skill, Timestamp, TravelMode};
 use registry::{
-    Category, Command, Event, ImportKind, MAX_VIOLATIONS, Rejection, RejectionKind, State, decide, read_csv,
+    Category, Command, Event, ImportKind, MAX_VIOLATIONS, Rejection, RejectionKind, State, decide, last_day,
+    read_csv,
 };
 
 /// 2026-11-22 in China.
@@ -69,6 +71,11 @@ fn the_samples_are_taken_one_after_the_other() {
     assert_eq!(state.binding_of(&watch).map(|binding| binding.from), Some(NOW));
     let nurse = state.responder_by_external_id("DEMO-R1").expect("a responder");
     assert_eq!(nurse.skills.iter().collect::<Vec<_>>(), [Skill::FirstAid, Skill::Nursing]);
+    let valid_until = nurse.certificates.expiry(Skill::Nursing).map(last_day);
+    assert_eq!((nurse.travels, valid_until), (TravelMode::EBike, Some(date(2036, 12, 31))));
+    let driver = state.responder_by_external_id("DEMO-R2").expect("a responder");
+    let valid_until = driver.certificates.expiry(Skill::FirstAid).map(last_day);
+    assert_eq!((driver.travels, valid_until), (TravelMode::Car, Some(date(2036, 12, 31))));
     assert_eq!(
         state.base_of(ResponderId(0)),
         state.provider_by_external_id("DEMO-P1").and_then(|p| p.station)
@@ -216,6 +223,19 @@ fn references_to_what_is_not_there_name_the_file_to_import_first() {
             (3, "device", "an earlier row of this file has the same: keep one of the two"),
         ],
     );
+}
+
+#[test]
+fn how_somebody_travels_and_until_when_they_may_are_told_in_words_or_refused() {
+    let file = "编号,姓名,行政区划代码,技能,出行方式,证书\n\
+                R1,护理员甲,990181,护理,骑马,\n\
+                R2,护理员乙,990181,护理,步行,护理\n\
+                R3,护理员丙,990181,护理,,搬抬：2030-01-01\n";
+    let travels = "is unknown: use on_foot (步行), bicycle (自行车), e_bike (电动车), car (汽车) or nothing";
+    let certificate = "is not a skill and the last day of its certificate: write nursing:2027-03-31, several separated by ;";
+    let without = "has one for lift, which is not among the skills: add the skill";
+    let refused = [(2, "出行方式", travels), (3, "证书", certificate), (4, "证书", without)];
+    check(&org_units(), ImportKind::Responders, file, &refused);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::civil::date;
-use model::{DeviceId, ElderId, OrgUnitCode, ProviderId, Skills, Timestamp};
+use model::{Certificates, DeviceId, ElderId, OrgUnitCode, ProviderId, Skills, Timestamp, TravelMode};
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use registry::{
     Command, Event, Gender, ImportKind, NewDevice, NewElder, NewOrgUnit, NewProvider, NewResponder, State,
@@ -150,6 +150,8 @@ fn command() -> impl Strategy<Value = Command> {
                 provider: provider.map(ProviderId),
                 org_unit,
                 skills: Skills::NONE,
+                travels: TravelMode::OnFoot,
+                certificates: Certificates::NONE,
                 base: None.into(),
             })
         }),

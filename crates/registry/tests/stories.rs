@@ -2,8 +2,8 @@
 
 use jiff::civil::{Date, date};
 use model::{
-    CoordinateSystem, DeviceId, ElderId, OrgUnitCode, Place, ProviderId, ResponderId, Skill, Skills,
-    Timestamp,
+    Certificates, CoordinateSystem, DeviceId, ElderId, ExpiryDay, OrgUnitCode, Place, ProviderId,
+    ResponderId, Skill, Skills, Timestamp, TravelMode,
 };
 use registry::{
     Binding, Category, Command, Contact, Device, Elder, Event, Gender, NewCategory, NewDevice, NewElder,
@@ -176,6 +176,20 @@ fn a_provider_is_entered_and_a_responder_of_nobody_is_refused() {
 }
 
 #[test]
+fn a_certificate_is_for_a_skill_that_somebody_has() {
+    let certificates = Certificates::NONE.with(Skill::Lift, ExpiryDay(21_000));
+    let given = [county_created(), provider_created()];
+    let wish = NewResponder { certificates, travels: TravelMode::Car, ..new_responder(None) };
+    let Event::ResponderCreated(plain) = responder_created(None) else { panic!("a responder") };
+    let entered = Event::ResponderCreated(Responder { certificates, travels: TravelMode::Car, ..plain });
+    check(&given, Command::CreateResponder(wish.clone()), &[entered]);
+    let wish = NewResponder { certificates: certificates.with(Skill::Nursing, ExpiryDay(21_000)), ..wish };
+    let reason = "has one for nursing, which is not among the skills: add the skill";
+    let refusal = [("responder.certificates", reason)];
+    refused(&given, Command::CreateResponder(wish), RejectionKind::Invalid, &refusal);
+}
+
+#[test]
 fn a_device_belongs_to_one_elder_until_it_is_taken_back() {
     let mut given = vec![
         county_created(),
@@ -305,6 +319,8 @@ fn new_responder(base: Option<Place>) -> NewResponder {
         org_unit: county(),
         skills: Skills::NONE.with(Skill::Lift),
         base: base.into(),
+        travels: TravelMode::EBike,
+        certificates: Certificates::NONE,
     }
 }
 
@@ -318,6 +334,8 @@ fn responder_created(base: Option<Place>) -> Event {
         org_unit: county(),
         skills: Skills::NONE.with(Skill::Lift),
         base: base.into(),
+        travels: TravelMode::EBike,
+        certificates: Certificates::NONE,
     })
 }
 

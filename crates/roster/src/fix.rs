@@ -112,9 +112,10 @@ mod tests {
     #[test]
     fn numbers_go_round() {
         let fix = Fix::new();
-        for time in 1..=3_000_000 {
+        const ROUNDS: i32 = if cfg!(miri) { 1_000 } else { 3_000_000 };
+        for time in 1..=ROUNDS {
             assert_eq!(fix.note(Point::new(time, -time), Timestamp(i64::from(time))), Ok(()));
         }
-        assert_eq!(fix.point(), Some(Point::new(3_000_000, -3_000_000)));
+        assert_eq!(fix.point(), Some(Point::new(ROUNDS, -ROUNDS)));
     }
 }

@@ -5,41 +5,50 @@
 //! - Nobody waits for anybody. Looking changes nothing; claims, releases, reports and duties from any number of threads
 //!   only ever start a step over, and only when somebody else has got one further.
 //! - The newest fix wins, whichever order reports arrive in. An old one gives way to the base, the place of the station.
-//! - Memory is taken once, at the start: about 64 bytes a slot, 33 for the spill and 136 to 272 for the cells.
+//! - Everybody who is free is counted once, in all and in their town.
+//! - Memory is taken once, at the start: 104 bytes a slot, 33 for the spill and 140 to 280 for the cells.
 //!
 //! # How a change reaches the cells
 //! Each responder has a slot, and a seat in the cell of the grid they stand in while they can be asked. Every change
 //! first writes what is new into the slot and then changes the slot's word (see `availability.rs`), setting its busy
-//! bit. Whoever set the bit settles: makes the seat agree with the slot, then clears the bit, provided the word is still
-//! the one it settled; if not, it settles again. Whoever finds the bit set has nothing to do: the other will see the
-//! change. So one thread at a time moves one responder, no change is forgotten, and nobody waits.
+//! bit. Whoever set the bit settles: makes the seat and the counts agree with the slot, then clears the bit, provided
+//! the word is still the one it settled; if not, it settles again. Whoever finds the bit set has nothing to do: the
+//! other will see the change. So one thread at a time moves one responder, no change is forgotten, and nobody waits.
 //!
 //! # What a query may see
-//! A query reads seats, then asks the slots of the best whether they are available. Hence it never returns somebody who
-//! was already claimed or off duty when it was called, and a claim still has to be won. Who moves to another cell has
-//! the new seat before losing the old one. A query may see both, and then looks again. It may look for the new one too
-//! early and for the old one too late, and notices by a count of moves: when that leaves it short of candidates, it looks
-//! again, and after a few times goes through all slots, so nobody who is free all the time is missed when few are. When
-//! it has enough, the one who slipped between cells in that very tenth of a microsecond is as if the alert had come then.
+//! A query reads seats, passing by every block of cells that says nobody in it has the skill, then asks the slots of the
+//! best whether they are available. Hence it never returns somebody who was already claimed or off duty when it was
+//! called, and a claim still has to be won. Who moves to another cell has the new seat before losing the old one. A
+//! query may see both, and then looks again. It may look for the new one too early and for the old one too late, and
+//! notices by a count of moves: when that leaves it short of candidates, it looks again, and after a few times goes
+//! through all slots, so nobody who is free all the time is missed when few are. When it has enough, the one who slipped
+//! between cells in that very tenth of a microsecond is as if the alert had come then.
 //!
 //! If the system stops the settling thread just then, what others change of that one responder shows up in the cells
 //! when it runs again. The word is never late: a claim made meanwhile holds.
 
 mod availability;
+mod blocks;
 mod cells;
+mod coverage;
+mod detail;
 mod explain;
 mod fix;
 mod point;
 mod query;
+mod size;
 mod slot;
 mod sync;
 mod torus;
 
-use model::{IncidentId, Metres, Place, ResponderId, Skills, Timestamp};
+use model::{Certificates, IncidentId, OrgUnitCode, Place, ResponderId, Skills, Timestamp, TravelMode};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     availability::Word,
     cells::{Cells, Who},
+    coverage::{Counted, Coverage},
+    detail::Detail,
     point::{Aim, Point},
     slot::Slot,
     sync::{AtomicI64, Ordering},
@@ -49,32 +58,31 @@ pub use crate::{
     availability::{Availability, Duty},
     explain::{Explained, LeftOut},
     query::{Candidate, Located, Query, Tally},
+    size::Size,
 };
 
-/// How large a roster is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Size {
-    /// Slots: ids from 0 to one less than this can be enrolled. At most [`Size::MAX_RESPONDERS`].
-    pub responders: u32,
-    /// The edge of a cell. Best is one with about 8 free responders in the dense centre, see [`Size::DEFAULT_CELL`]:
-    /// more than 16 have to sit elsewhere.
-    pub cell: Metres,
-}
-
-impl Size {
-    /// Right for 100,000 responders of a city; for 10,000 take twice this, for a million a third.
-    pub const DEFAULT_CELL: Metres = Metres(384);
-    /// The most slots a roster has, about 16.8 million.
-    pub const MAX_RESPONDERS: u32 = 1 << 24;
-}
-
 /// What the registry knows of a responder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Member {
     /// What they have learned.
     pub skills: Skills,
     /// The place of their station, where they are taken to be without a fresh fix.
     pub base: Option<Place>,
+    /// The county, town or village they work for. Coverage is counted by town.
+    pub org_unit: Option<OrgUnitCode>,
+    /// How they get to a job.
+    pub travels: TravelMode,
+    /// Until when they may use their skills.
+    pub certificates: Certificates,
+}
+
+/// What the roster was told of a responder's work so far. It is only kept here, for those who choose between candidates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Idle {
+    /// Without a job since.
+    pub since: Option<Timestamp>,
+    /// When the last job ended.
+    pub job_ended_at: Option<Timestamp>,
 }
 
 /// The id is beyond the last slot. Start with a larger [`Size`].
@@ -109,7 +117,9 @@ pub enum Reported {
 /// Everybody who can be sent. Shared by reference between any number of threads.
 pub struct Roster {
     slots: Box<[Slot]>,
+    details: Box<[Detail]>,
     cells: Cells,
+    coverage: Coverage,
     /// Fixes before this, in milliseconds, are stale.
     stale_before: AtomicI64,
 }
@@ -121,7 +131,9 @@ impl Roster {
         let responders = size.responders.min(Size::MAX_RESPONDERS);
         Self {
             slots: (0..responders).map(|_| Slot::new()).collect(),
+            details: (0..responders).map(|_| Detail::new()).collect(),
             cells: Cells::new(responders, Torus::new(responders, size.cell)),
+            coverage: Coverage::new(),
             stale_before: AtomicI64::new(i64::MIN),
         }
     }
@@ -132,7 +144,19 @@ impl Roster {
         self.slots.len() as u32
     }
 
-    /// Enrols a responder, off duty at first; once more changes skills and base and nothing else.
+    /// The size that fits where everybody is now. A roster cannot change its own: keep the cell for the next start when
+    /// it differs by more than a step or two.
+    ///
+    /// Goes through every slot: for a timer, not for an alert.
+    #[must_use]
+    pub fn fitting_size(&self) -> Size {
+        let everybody = (0..self.capacity()).map(ResponderId);
+        let places: Vec<Place> =
+            everybody.filter_map(|responder| Some(self.whereabouts(responder)?.0)).collect();
+        Size::of(self.capacity(), &places)
+    }
+
+    /// Enrols a responder, off duty at first; once more changes what a [`Member`] says and nothing else.
     ///
     /// One thread enrols one responder: two at once may leave the skills of one and the base of the other.
     ///
@@ -140,9 +164,65 @@ impl Roster {
     /// [`RosterFull`] when there is no slot for that id.
     pub fn enrol(&self, responder: ResponderId, member: Member) -> Result<(), RosterFull> {
         let slot = self.slot(responder).ok_or(RosterFull { responder, responders: self.capacity() })?;
-        slot.set_member(member.skills, member.base);
+        self.details[responder.0 as usize].set_member(&member);
+        slot.set_member(member.skills, member.base, self.coverage.number(member.org_unit));
         self.change(responder, slot, |word| Some(word.enrolled()));
         Ok(())
+    }
+
+    /// What the responder was last enrolled with, or `None` for somebody who never was.
+    ///
+    /// Somebody who is enrolled once more at this very moment may be seen half as before and half as after.
+    #[must_use]
+    pub fn member(&self, responder: ResponderId) -> Option<Member> {
+        let slot = self.slot(responder)?;
+        if slot.word().availability() == Availability::Unknown {
+            return None;
+        }
+        let (org_unit, source, travels, certificates) = self.details[responder.0 as usize].member();
+        let base =
+            slot.base().and_then(|base| Place::from_e7(base.latitude_e7(), base.longitude_e7(), source));
+        Some(Member { skills: slot.skills(), base, org_unit, travels, certificates })
+    }
+
+    /// Keeps what is known of a responder's work so far; nothing for an id without a slot.
+    ///
+    /// For one thread: whoever reads meanwhile may see one of the two times as before and the other as after.
+    pub fn set_idle(&self, responder: ResponderId, idle: Idle) {
+        if let Some(detail) = self.details.get(responder.0 as usize) {
+            detail.set_idle(idle);
+        }
+    }
+
+    /// What [`Roster::set_idle`] was told last; nothing known for somebody it never was told of.
+    #[must_use]
+    pub fn idle(&self, responder: ResponderId) -> Idle {
+        self.details.get(responder.0 as usize).map_or_else(Idle::default, Detail::idle)
+    }
+
+    /// Where a query takes the responder to be, in WGS-84, and how that is known; `None` when it is not.
+    #[must_use]
+    pub fn whereabouts(&self, responder: ResponderId) -> Option<(Place, Located)> {
+        let slot = self.slot(responder)?;
+        if slot.word().availability() == Availability::Unknown {
+            return None;
+        }
+        let (point, located) = slot.located(self.stale_before())?;
+        Some((point.place()?, located))
+    }
+
+    /// How many are available now, wherever they are.
+    #[must_use]
+    pub fn free(&self) -> u32 {
+        self.coverage.free()
+    }
+
+    /// How many of those enrolled for `town`, or for a village of it, are available now; 0 for a county.
+    ///
+    /// The first 4,096 towns that somebody is enrolled for are counted; any others give 0.
+    #[must_use]
+    pub fn free_in(&self, town: OrgUnitCode) -> u32 {
+        self.coverage.free_in(town)
     }
 
     /// Sets the duty and returns what the responder is now: who is claimed stays so, and the duty counts on release.
@@ -280,10 +360,11 @@ impl Roster {
         }
     }
 
-    /// Makes the seat agree with the slot until the word stays as it was. We hold the busy bit and give it back.
+    /// Makes seat and counts agree with the slot until the word stays as it was. We hold the busy bit and give it back.
     fn settle(&self, responder: ResponderId, slot: &Slot, mut word: Word) {
         loop {
             self.seat(responder, slot, word);
+            self.count(slot, word);
             // Release: the next to settle sees the seat. Acquire: we see what came with the newer word.
             match slot.word.compare_exchange(word.0, word.settled().0, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return,
@@ -310,12 +391,18 @@ impl Roster {
             Some(seat) if seat.cell as usize == cell && self.cells.who(seat).says_the_same(who) => {
                 self.cells.shift(seat, point);
             }
-            Some(seat) => {
-                slot.set_seat(Some(self.cells.enter(cell, who, point)));
-                self.cells.moving();
-                self.cells.leave(seat);
-            }
+            Some(seat) => slot.set_seat(Some(self.cells.change(seat, cell, who, point))),
             None => slot.set_seat(Some(self.cells.enter(cell, who, point))),
+        }
+    }
+
+    /// Counts the responder among the free, or not any more.
+    fn count(&self, slot: &Slot, word: Word) {
+        let now = if word.available() { Counted::Free(slot.town()) } else { Counted::Not };
+        let before = slot.counted();
+        if now != before {
+            self.coverage.recount(before, now);
+            slot.set_counted(now);
         }
     }
 }

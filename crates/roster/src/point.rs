@@ -16,6 +16,8 @@ pub(crate) const UNITS_POLE_TO_POLE: i64 = 1_800_000_000;
 pub(crate) const DOUBT: f64 = 0.02;
 /// Half of a difference in latitude, in radians, up to which the bent cosine is exact to 5 · 10⁻¹⁰ (127 km).
 const BENDS_UP_TO: f64 = 0.01;
+/// Multiplying is quicker than dividing.
+const A_SIXTH: f64 = 1.0 / 6.0;
 /// Radians of half a unit.
 const HALF_UNIT: f64 = 1e-7 * std::f64::consts::PI / 360.0;
 
@@ -78,7 +80,7 @@ impl Aim {
             return (self.at.latitude().to_radians() + half).cos();
         }
         let square = half * half;
-        self.cosine * (1.0 - square / 2.0) - self.sine * half * (1.0 - square / 6.0)
+        self.cosine * (1.0 - square / 2.0) - self.sine * half * (1.0 - square * A_SIXTH)
     }
 
     /// [`Place::distance`] to `point`, whose squared distance is `squared`.
@@ -122,7 +124,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(20_000))]
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 50 } else { 20_000 }))]
         #[test]
         fn the_quick_distance_is_the_distance_of_the_model(
             (a, b) in prop_oneof![(place(), place()), nearby()],

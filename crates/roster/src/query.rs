@@ -1,7 +1,9 @@
 //! Query: who are the nearest that can go?
 //!
 //! The search starts in the cell of the incident and goes outwards ring by ring, side by side, until nothing beyond can
-//! be nearer than what it has. It reads each cell's head first and passes by where nobody has the skill.
+//! be nearer than what it has. It reads each cell's head first and passes by where nobody has the skill. After a few
+//! rings of cells it goes on in rings of blocks, and passes by a whole block where nobody has the skill, so that those
+//! who live where everybody near is taken or few have learned what is needed do not wait longer.
 
 use std::collections::BinaryHeap;
 
@@ -13,7 +15,7 @@ use crate::{
     explain::explain_one,
     point::{Aim, Point, units_within},
     sync::Ordering,
-    torus::Axis,
+    torus::{Axis, View},
 };
 
 /// How often a query looks around before it goes through all slots instead: once, and once more each time that somebody
@@ -21,6 +23,8 @@ use crate::{
 /// of a microsecond, between two steps of one look; so many times in a row takes a responder who changes cells without
 /// pause.
 const LOOKS: usize = 8;
+/// So many rings are searched cell by cell, those beyond block by block.
+const RINGS_OF_CELLS: i64 = if cfg!(loom) { 0 } else { 3 };
 /// Up to so many candidates are compared pair by pair to find one who is there twice; more are sorted.
 const COMPARED_BY_PAIRS: usize = 32;
 
@@ -77,7 +81,7 @@ pub struct Tally {
 /// Puts the nearest that can go into `candidates`, see [`Roster::nearest`].
 pub(crate) fn nearest(roster: &Roster, query: &Query<'_>, candidates: &mut Vec<Candidate>) -> Tally {
     candidates.clear();
-    if query.limit == 0 {
+    if query.limit == 0 || roster.coverage.free() == 0 {
         return Tally::default();
     }
     let mut absent = Vec::new();
@@ -167,8 +171,7 @@ struct Search<'a> {
     /// Those an earlier look took for candidates and their slots did not.
     absent: &'a [ResponderId],
     aim: Aim,
-    rows: Axis,
-    columns: Axis,
+    view: View,
     /// The bits of [`Who`] that a candidate has.
     needed: u64,
     /// The best so far, the worst of them on top. The time of their fixes is not known yet.
@@ -192,14 +195,13 @@ impl<'a> Search<'a> {
     ) -> Self {
         let aim = Aim::new(query.at);
         let reach = units_within(query.reach).powi(2);
-        let (rows, columns) = roster.cells.torus.axes(Point::of(query.at), aim.least_cosine(query.reach));
+        let view = roster.cells.torus.view(Point::of(query.at), aim.least_cosine(query.reach));
         Self {
             roster,
             query,
             absent,
             aim,
-            rows,
-            columns,
+            view,
             needed: Who::needed(query.skills),
             best: BinaryHeap::from(room),
             within: reach,
@@ -210,53 +212,91 @@ impl<'a> Search<'a> {
     }
 
     fn run(&mut self) {
-        self.visit(self.rows.part(0) | self.columns.part(0));
-        let mut ring = 1;
-        while self.ring(ring) {
-            ring += 1;
-        }
+        self.search();
         // Somebody who leaves while we look is counted with those who lack a skill: too rare to tell.
         self.tally.lacks_skill = self.tally.considered.saturating_sub(self.able);
     }
 
-    /// Visits the cells `ring` steps away; `false` when no such cell can be of interest, nor any beyond.
+    fn search(&mut self) {
+        let View { rows, columns, .. } = self.view;
+        self.visit(self.view.cell(0, 0));
+        for ring in 1..=RINGS_OF_CELLS {
+            if !self.ring(&rows, &columns, ring, |search, north, east| {
+                search.visit(search.view.cell(north, east));
+            }) {
+                return;
+            }
+        }
+        let (rows, columns) = (rows.in_blocks(), columns.in_blocks());
+        self.visit_block(0, 0);
+        let mut ring = 1;
+        while self.ring(&rows, &columns, ring, Self::visit_block) {
+            ring += 1;
+        }
+    }
+
+    /// Visits the cells or blocks `ring` steps away; `false` when none of these can be of interest, nor any beyond.
     ///
-    /// Going round the torus, the cell half-way is met from behind only, so none is visited twice.
-    fn ring(&mut self, ring: i64) -> bool {
-        let (rows, columns) = (self.rows, self.columns);
+    /// Going round the torus, what is half-way is met from behind only, so nothing is visited twice.
+    #[inline(always)]
+    fn ring(
+        &mut self,
+        rows: &Axis,
+        columns: &Axis,
+        ring: i64,
+        visit: impl Fn(&mut Self, i64, i64) + Copy,
+    ) -> bool {
         let north = ring < rows.half && self.of_interest(rows.ahead(ring), 0.0);
         if north {
-            self.side(rows.part(ring), rows.ahead(ring), &columns, ring);
+            self.side(rows.ahead(ring), columns, ring, |search, step| visit(search, ring, step));
         }
         let south = ring <= rows.half && self.of_interest(rows.behind(ring), 0.0);
         if south {
-            self.side(rows.part(-ring), rows.behind(ring), &columns, ring);
+            self.side(rows.behind(ring), columns, ring, |search, step| visit(search, -ring, step));
         }
         let east = ring < columns.half && self.of_interest(columns.ahead(ring), 0.0);
         if east {
-            self.side(columns.part(ring), columns.ahead(ring), &rows, ring - 1);
+            self.side(columns.ahead(ring), rows, ring - 1, |search, step| visit(search, step, ring));
         }
         let west = ring <= columns.half && self.of_interest(columns.behind(ring), 0.0);
         if west {
-            self.side(columns.part(-ring), columns.behind(ring), &rows, ring - 1);
+            self.side(columns.behind(ring), rows, ring - 1, |search, step| visit(search, step, -ring));
         }
         north || south || east || west
     }
 
-    /// Visits one side of a ring, `away` units off and with `part` in common, along `axis` from its middle to `longest`
-    /// steps both ways.
-    fn side(&mut self, part: usize, away: f64, axis: &Axis, longest: i64) {
+    /// Visits one side of a ring, `away` units off, along `axis` from its middle to `longest` steps both ways.
+    #[inline(always)]
+    fn side(&mut self, away: f64, axis: &Axis, longest: i64, visit: impl Fn(&mut Self, i64)) {
         for step in 0..=longest {
-            let ahead = step < axis.half && self.of_interest(away, axis.ahead(step));
+            let ahead = (step == 0 || step < axis.half) && self.of_interest(away, axis.ahead(step));
             if ahead {
-                self.visit(part | axis.part(step));
+                visit(self, step);
             }
             let behind = step > 0 && step <= axis.half && self.of_interest(away, axis.behind(step));
             if behind {
-                self.visit(part | axis.part(-step));
+                visit(self, -step);
             }
             if !ahead && !behind {
                 return;
+            }
+        }
+    }
+
+    /// Visits the cells of the block so many blocks north and east, unless they were visited ring by ring.
+    fn visit_block(&mut self, north: i64, east: i64) {
+        let cells = self.view.cells_of(north, east);
+        if !self.roster.cells.block(cells.start).may_have(self.query.skills) {
+            return;
+        }
+        for (cell, head) in self.roster.cells.heads(cells) {
+            if !head.may_have(self.query.skills) {
+                continue;
+            }
+            let (row, column) = self.view.steps_to(cell, north, east);
+            let visited = row.abs() <= RINGS_OF_CELLS && column.abs() <= RINGS_OF_CELLS;
+            if !visited && self.of_interest(self.view.rows.gap(row), self.view.columns.gap(column)) {
+                self.visit(cell);
             }
         }
     }
@@ -269,7 +309,8 @@ impl<'a> Search<'a> {
     /// Looks at everybody in `cell` who may have the skills. Inlined: most cells of a long search are passed by.
     #[inline(always)]
     fn visit(&mut self, cell: usize) {
-        let (taken, spilled) = (self.roster.cells.taken(cell), self.roster.cells.spilled(cell));
+        let head = self.roster.cells.head(cell);
+        let (taken, spilled) = (head.taken(), head.spilled());
         let count = taken.count() + spilled.count();
         if count == 0 {
             return;
@@ -296,7 +337,7 @@ impl<'a> Search<'a> {
             // Other cells seat people here as well; they are met in their own cell. The tag tells most of them.
             let tagged = bench.matching(taken, self.needed | Who::TAG, self.needed | Who::tag(cell));
             let is_ours = |number: &usize| {
-                cells.torus.cell_of(Point(bench.place[*number].load(Ordering::Acquire))) == cell
+                cells.torus.cell_of(Point(bench.chairs[*number].place.load(Ordering::Acquire))) == cell
             };
             self.look_along(bench, bits(tagged).filter(is_ours).fold(0, |ours, number| ours | 1 << number));
         }
@@ -306,15 +347,15 @@ impl<'a> Search<'a> {
     fn look_along(&mut self, bench: &Bench, seats: u32) {
         for number in bits(seats) {
             self.able += 1;
-            let who = Who(bench.who[number].load(Ordering::Acquire));
-            let point = Point(bench.place[number].load(Ordering::Acquire));
+            let who = Who(bench.chairs[number].who.load(Ordering::Acquire));
+            let point = Point(bench.chairs[number].place.load(Ordering::Acquire));
             let squared = self.aim.squared(point);
             if squared > self.within {
                 self.tally.too_far += u32::from(squared > self.reach);
                 continue;
             }
             // Read again: only if nothing changed do the two belong together. And it may be somebody else by now.
-            let unchanged = bench.who[number].load(Ordering::Acquire) == who.0;
+            let unchanged = bench.chairs[number].who.load(Ordering::Acquire) == who.0;
             if unchanged && who.0 & self.needed == self.needed {
                 self.admit(who, point, squared);
             }

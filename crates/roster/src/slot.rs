@@ -1,7 +1,8 @@
 //! Slot: what do we know of one responder?
 //!
 //! One cache line of atomics, found by the responder's number. The word decides availability; the rest says where the
-//! responder is. Two fields, `settled` and `seat`, belong to whichever thread holds the busy bit of the word.
+//! responder is. Three fields, `settled`, `seat` and `counted`, belong to whichever thread holds the busy bit of the
+//! word.
 
 use model::{Place, Skills, Timestamp};
 
@@ -9,6 +10,7 @@ use crate::{
     Located,
     availability::Word,
     cells::Seat,
+    coverage::{Counted, TownNumber},
     fix::Fix,
     point::Point,
     sync::{AtomicU32, AtomicU64, Ordering},
@@ -27,8 +29,13 @@ pub(crate) struct Slot {
     base: AtomicU64,
     /// The seat in the cells.
     seat: AtomicU64,
-    skills: AtomicU32,
+    /// The skills in the lower half, the number of the town in the upper.
+    skills_and_town: AtomicU32,
+    /// What the responder is counted as.
+    counted: AtomicU32,
 }
+
+const TOWN_SHIFT: u32 = 16;
 
 impl Slot {
     pub(crate) fn new() -> Self {
@@ -38,7 +45,8 @@ impl Slot {
             settled: AtomicU64::new(Point::NOWHERE.0),
             base: AtomicU64::new(Point::NOWHERE.0),
             seat: AtomicU64::new(Seat::to_word(None)),
-            skills: AtomicU32::new(0),
+            skills_and_town: AtomicU32::new(0),
+            counted: AtomicU32::new(Counted::Not.to_word()),
         }
     }
 
@@ -49,13 +57,23 @@ impl Slot {
 
     // The fields below are relaxed: they are published by a release of the word and read after an acquire of it.
 
-    pub(crate) fn set_member(&self, skills: Skills, base: Option<Place>) {
-        self.skills.store(u32::from(skills.bits()), Ordering::Relaxed);
+    pub(crate) fn set_member(&self, skills: Skills, base: Option<Place>, town: TownNumber) {
+        let skills_and_town = u32::from(town.0) << TOWN_SHIFT | u32::from(skills.bits());
+        self.skills_and_town.store(skills_and_town, Ordering::Relaxed);
         self.base.store(base.map_or(Point::NOWHERE, Point::of).0, Ordering::Relaxed);
     }
 
     pub(crate) fn skills(&self) -> Skills {
-        Skills::from_bits(self.skills.load(Ordering::Relaxed) as u16)
+        Skills::from_bits(self.skills_and_town.load(Ordering::Relaxed) as u16)
+    }
+
+    pub(crate) fn town(&self) -> TownNumber {
+        TownNumber((self.skills_and_town.load(Ordering::Relaxed) >> TOWN_SHIFT) as u16)
+    }
+
+    pub(crate) fn base(&self) -> Option<Point> {
+        let base = Point(self.base.load(Ordering::Relaxed));
+        (base != Point::NOWHERE).then_some(base)
     }
 
     /// Takes over the newest fix. Only for the holder of the busy bit.
@@ -70,10 +88,7 @@ impl Slot {
         let settled = Point(self.settled.load(Ordering::Relaxed));
         match self.fix.at() {
             Some(at) if at >= stale_before && settled != Point::NOWHERE => Some((settled, Located::Fix(at))),
-            Some(_) | None => {
-                let base = Point(self.base.load(Ordering::Relaxed));
-                (base != Point::NOWHERE).then_some((base, Located::Base))
-            }
+            Some(_) | None => Some((self.base()?, Located::Base)),
         }
     }
 
@@ -85,6 +100,16 @@ impl Slot {
     /// Remembers the seat. Only for the holder of the busy bit.
     pub(crate) fn set_seat(&self, seat: Option<Seat>) {
         self.seat.store(Seat::to_word(seat), Ordering::Relaxed);
+    }
+
+    /// What the responder is counted as. Only for the holder of the busy bit.
+    pub(crate) fn counted(&self) -> Counted {
+        Counted::from_word(self.counted.load(Ordering::Relaxed))
+    }
+
+    /// Remembers what the responder is counted as. Only for the holder of the busy bit.
+    pub(crate) fn set_counted(&self, counted: Counted) {
+        self.counted.store(counted.to_word(), Ordering::Relaxed);
     }
 }
 

@@ -1,4 +1,6 @@
 //! Whatever happens in whatever order, the roster answers as a list that is searched from end to end.
+//!
+//! Fewer cases under Miri, see `threads.rs` for the command.
 #![cfg(not(loom))]
 
 use model::{CoordinateSystem, IncidentId, Metres, Place, ResponderId, Skills, Timestamp};
@@ -6,6 +8,10 @@ use proptest::prelude::*;
 use roster::{Availability, Candidate, Duty, Located, Member, Query, Reported, Roster, Size};
 
 const RESPONDERS: u32 = 24;
+const CASES: u32 = if cfg!(miri) { 2 } else { 400 };
+const STEPS: usize = if cfg!(miri) { 60 } else { 250 };
+/// Those of a crowd that is taken one by one.
+const CROWD: u32 = if cfg!(miri) { 40 } else { 250 };
 
 #[derive(Debug, Clone, Copy)]
 enum Step {
@@ -22,11 +28,14 @@ fn wgs84(latitude_e7: i32, longitude_e7: i32) -> Place {
     Place::from_e7(latitude_e7, longitude_e7, CoordinateSystem::Wgs84).expect("on the globe")
 }
 
-/// Mostly one town, on a lattice so that places are often equal; else the poles, the date line, or anywhere.
+/// Mostly one town, on a lattice so that places are often equal; else a few metres of it, where every border of the
+/// smallest cells is met to the centimetre, the poles, the date line, or anywhere.
 fn place() -> impl Strategy<Value = Place> {
     let town = (-12..=12, -12..=12).prop_map(|(north, east)| {
         wgs84(336_000_000, 1_190_200_000).offset(f64::from(north) * 211.0, f64::from(east) * 211.0)
     });
+    let yard =
+        (-400..=400, -400..=400).prop_map(|(north, east)| wgs84(336_000_000 + north, 1_190_200_000 + east));
     let date_line = (-3..=3, -20_000..=20_000, any::<bool>()).prop_map(|(north, near, west)| {
         let east = 1_800_000_000 - i32::abs(near);
         wgs84(100_000_000 + north * 10_000, if west { -east } else { east })
@@ -37,7 +46,7 @@ fn place() -> impl Strategy<Value = Place> {
         });
     let anywhere =
         (-900_000_000..=900_000_000, -1_800_000_000..=1_800_000_000).prop_map(|(a, b)| wgs84(a, b));
-    prop_oneof![12 => town, 2 => date_line, 1 => poles, 1 => anywhere]
+    prop_oneof![12 => town, 3 => yard, 2 => date_line, 1 => poles, 1 => anywhere]
 }
 
 fn reach() -> impl Strategy<Value = Metres> {
@@ -51,7 +60,11 @@ fn step() -> impl Strategy<Value = Step> {
     let time = || (1_i64..60).prop_map(Timestamp);
     let incident = || (1_u64..4).prop_map(IncidentId);
     let duty = prop_oneof![1 => Just(Duty::OffDuty), 1 => Just(Duty::OnBreak), 6 => Just(Duty::OnDuty)];
-    let member = (skills(), prop::option::of(place())).prop_map(|(skills, base)| Member { skills, base });
+    let member = (skills(), prop::option::of(place())).prop_map(|(skills, base)| Member {
+        skills,
+        base,
+        ..Member::default()
+    });
     let query = (
         place(),
         reach(),
@@ -218,17 +231,50 @@ fn explanation_agrees(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(CASES) })]
 
     #[test]
     fn the_roster_answers_as_a_list_that_is_searched_from_end_to_end(
-        cell in prop_oneof![Just(64), Just(512), Just(20_000), Just(3_000_000)],
-        steps in prop::collection::vec(step(), 1..250),
+        cell in prop_oneof![Just(1), Just(64), Just(512), Just(20_000), Just(3_000_000)],
+        steps in prop::collection::vec(step(), 1..STEPS),
     ) {
         let roster = Roster::new(Size { responders: RESPONDERS, cell: Metres(cell) });
         let mut list = List { people: vec![None; RESPONDERS as usize], stale_before: Timestamp(i64::MIN) };
         for step in steps {
             check(&roster, &mut list, step)?;
         }
+    }
+    #[test]
+    fn a_crowd_is_taken_from_the_nearest_to_the_farthest_whatever_the_cells(
+        cell in prop_oneof![Just(1), Just(30), Just(200), Just(2_000)],
+        skills in 0_u16..4,
+        places in prop::collection::vec((place(), 0_u16..4), CROWD as usize),
+        at in place(),
+    ) {
+        let roster = Roster::new(Size { responders: CROWD, cell: Metres(cell) });
+        for (responder, (place, skills)) in (0..).map(ResponderId).zip(&places) {
+            let skills = Skills::from_bits(*skills);
+            let member = Member { skills, base: Some(*place), ..Member::default() };
+            roster.enrol(responder, member).expect("there is room");
+            roster.set_duty(responder, Duty::OnDuty);
+        }
+        let skills = Skills::from_bits(skills);
+        let query = Query { at, reach: Metres(30_000), skills, limit: 1, excluded: &[] };
+        let mut expected: Vec<(Metres, ResponderId)> = (0..)
+            .map(ResponderId)
+            .zip(&places)
+            .filter(|(_, (_, learned))| Skills::from_bits(*learned).covers(skills))
+            .map(|(responder, (place, _))| (place.distance(at), responder))
+            .filter(|(distance, _)| *distance <= query.reach)
+            .collect();
+        expected.sort_unstable();
+        let mut candidates = Vec::new();
+        for next in expected {
+            roster.nearest(&query, &mut candidates);
+            prop_assert_eq!(candidates.first().map(|one| (one.distance, one.responder)), Some(next));
+            prop_assert_eq!(roster.claim(next.1, IncidentId(1)), Ok(()));
+        }
+        roster.nearest(&query, &mut candidates);
+        prop_assert_eq!(candidates, []);
     }
 }

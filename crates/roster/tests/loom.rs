@@ -1,4 +1,4 @@
-//! Every interleaving of a few threads on a roster of a few slots, four cells and two seats a cell.
+//! Every interleaving of a few threads on a roster of a few slots, two blocks of four cells and two seats a cell.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -p roster --release --test loom -- --nocapture`. Where a story has too many
 //! interleavings, it bounds how often a thread is switched against its will; almost all errors show with two.
@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use loom::thread;
-use model::{CoordinateSystem, IncidentId, Metres, Place, ResponderId, Skills, Timestamp};
+use model::{CoordinateSystem, IncidentId, Metres, OrgUnitCode, Place, ResponderId, Skills, Timestamp};
 use roster::{Availability, Duty, Member, Query, Reported, Roster, Size};
 
 const FIRST: ResponderId = ResponderId(0);
@@ -34,8 +34,13 @@ fn here() -> Place {
     Place::new(33.60, 119.02, CoordinateSystem::Wgs84).expect("on the globe")
 }
 
-/// In another cell than [`here`].
+/// In another cell than [`here`], and another block: two columns on.
 fn there() -> Place {
+    here().offset(0.0, 800.0)
+}
+
+/// In another cell than [`here`], of the same block: there is one row of blocks.
+fn beside() -> Place {
     here().offset(520.0, 0.0)
 }
 
@@ -43,7 +48,8 @@ fn there() -> Place {
 fn roster(responders: u32) -> Arc<Roster> {
     let roster = Roster::new(Size { responders, cell: Size::DEFAULT_CELL });
     for responder in 0..responders {
-        let member = Member { skills: Skills::from_bits(1 << responder), base: Some(here()) };
+        let member =
+            Member { skills: Skills::from_bits(1 << responder), base: Some(here()), ..Member::default() };
         roster.enrol(ResponderId(responder), member).expect("there is room");
         roster.set_duty(ResponderId(responder), Duty::OnDuty);
     }
@@ -93,6 +99,17 @@ fn who_moves_while_being_claimed_and_released_is_found_at_the_new_place() {
         };
         let (_, reported) = at_once(&roster, claim, |r| r.report(FIRST, there(), Timestamp(1)));
         assert_eq!(reported, Reported::Newest);
+        assert_eq!(found(&roster, 0), [(0, 800)]);
+    });
+}
+
+#[test]
+fn who_moves_within_the_block_while_being_claimed_and_released_is_found_at_the_new_place() {
+    every_way("claim, release and report beside", Some(3), || {
+        let roster = roster(1);
+        let claim = |r: &Roster| r.claim(FIRST, FALL).is_ok() && r.release(FIRST, FALL);
+        let (_, reported) = at_once(&roster, claim, |r| r.report(FIRST, beside(), Timestamp(1)));
+        assert_eq!(reported, Reported::Newest);
         assert_eq!(found(&roster, 0), [(0, 520)]);
     });
 }
@@ -106,7 +123,7 @@ fn who_is_claimed_while_moving_does_not_linger() {
             .expect("free");
         assert_eq!(found(&roster, 0), []);
         assert!(roster.release(FIRST, FALL));
-        assert_eq!(found(&roster, 0), [(0, 520)]);
+        assert_eq!(found(&roster, 0), [(0, 800)]);
     });
 }
 
@@ -118,7 +135,7 @@ fn of_two_reports_the_newest_wins() {
         let (new, old) = at_once(&roster, report(there(), 2), report(here(), 1));
         assert_eq!(new, Reported::Newest);
         assert!(old == Reported::Newest || old == Reported::Outdated(Timestamp(2)));
-        assert_eq!(found(&roster, 0), [(0, 520)]);
+        assert_eq!(found(&roster, 0), [(0, 800)]);
     });
 }
 
@@ -129,7 +146,7 @@ fn a_query_during_a_move_finds_the_one_who_moves_once() {
         let roster = roster(1);
         roster.report(FIRST, there(), Timestamp(1));
         let (_, seen) = at_once(&roster, |r| r.report(FIRST, here(), Timestamp(2)), |r| found(r, 0));
-        assert!(seen == [(0, 0)] || seen == [(0, 520)], "{seen:?}");
+        assert!(seen == [(0, 0)] || seen == [(0, 800)], "{seen:?}");
     });
 }
 
@@ -151,7 +168,7 @@ fn a_sweep_and_a_report_agree_on_what_is_stale() {
         at_once(&roster, |r| r.sweep(Timestamp(5)), |r| r.report(FIRST, there(), Timestamp(4)));
         assert_eq!(found(&roster, 0), [(0, 0)], "at the base");
         at_once(&roster, |r| r.sweep(Timestamp(7)), |r| r.report(FIRST, there(), Timestamp(7)));
-        assert_eq!(found(&roster, 0), [(0, 520)]);
+        assert_eq!(found(&roster, 0), [(0, 800)]);
     });
 }
 
@@ -168,7 +185,7 @@ fn a_cell_never_forgets_the_skill_of_whoever_enters_while_another_leaves() {
 
 #[test]
 fn whoever_finds_no_seat_in_the_cell_is_found_in_the_spill() {
-    every_way("spill", None, || {
+    every_way("spill", Some(5), || {
         let roster = roster(4);
         let take = |responder| move |r: &Roster| r.claim(ResponderId(responder), FALL).expect("free");
         at_once(&roster, take(2), take(3));
@@ -204,5 +221,56 @@ fn a_query_during_a_claim_finds_the_next_nearest() {
         let (_, seen) = at_once(&roster, |r| r.claim(FIRST, FALL), nearest);
         assert!(seen == Some(FIRST) || seen == Some(SECOND), "{seen:?}");
         assert_eq!(nearest(&roster), Some(SECOND));
+    });
+}
+
+#[test]
+fn a_block_is_not_passed_by_while_one_enters_and_another_leaves_it() {
+    every_way("leave and enter a block, and query", Some(2), || {
+        let roster = roster(2);
+        roster.report(FIRST, there(), Timestamp(1));
+        roster.claim(SECOND, FALL).expect("free");
+        roster.release(SECOND, FALL);
+        // The first comes over from the other block while the second is claimed.
+        let come = |r: &Roster| r.report(FIRST, here(), Timestamp(2));
+        let (_, seen) = at_once(&roster, come, |r| {
+            r.claim(SECOND, SMOKE).expect("free");
+            found(r, 0)
+        });
+        assert!(seen == [(0, 0)] || seen == [(0, 800)], "{seen:?}");
+        assert_eq!((found(&roster, 0b01), found(&roster, 0b10)), (vec![(0, 0)], vec![]));
+    });
+}
+
+#[test]
+fn whoever_changes_skills_while_moving_is_found_by_the_new_ones() {
+    every_way("report and enrol with another skill", Some(3), || {
+        let roster = roster(1);
+        let member = Member { skills: Skills::from_bits(0b100), base: Some(here()), ..Member::default() };
+        let enrol = move |r: &Roster| r.enrol(FIRST, member).expect("there is room");
+        at_once(&roster, enrol, |r| r.report(FIRST, there(), Timestamp(1)));
+        assert_eq!((found(&roster, 0b100), found(&roster, 0b001)), (vec![(0, 800)], vec![]));
+        roster.claim(FIRST, FALL).expect("free");
+        assert_eq!(found(&roster, 0), []);
+    });
+}
+
+#[test]
+fn whoever_changes_town_while_being_claimed_and_released_is_counted_once() {
+    every_way("claim, release and enrol for another town", Some(3), || {
+        let roster = roster(1);
+        let town = |number| OrgUnitCode::from_number(number).expect("nine digits");
+        let (before, after) = (town(341_181_001), town(341_181_002));
+        let enrol = move |r: &Roster, town| {
+            let member = Member { base: Some(here()), org_unit: Some(town), ..Member::default() };
+            r.enrol(FIRST, member).expect("there is room");
+        };
+        enrol(&roster, before);
+        let claim = |r: &Roster| r.claim(FIRST, FALL).is_ok() && r.release(FIRST, FALL);
+        let (served, ()) = at_once(&roster, claim, |r| enrol(r, after));
+        assert!(served);
+        assert_eq!((roster.free(), roster.free_in(before), roster.free_in(after)), (1, 0, 1));
+        at_once(&roster, |r| r.claim(FIRST, FALL), |r| enrol(r, before)).0.expect("free");
+        assert_eq!((roster.free(), roster.free_in(before), roster.free_in(after)), (0, 0, 0));
     });
 }

@@ -1,13 +1,24 @@
 //! What the roster promises, one story each.
+//!
+//! Smaller crowds under Miri, see `threads.rs` for the command.
 #![cfg(not(loom))]
 
-use model::{CoordinateSystem, IncidentId, Metres, Place, ResponderId, Skill, Skills, Timestamp};
+use model::{
+    Certificates, CoordinateSystem, ExpiryDay, IncidentId, Metres, OrgUnitCode, Place, ResponderId, Skill,
+    Skills, Timestamp, TravelMode,
+};
 use roster::{
-    Availability, Candidate, Duty, Explained, LeftOut, Located, Member, Query, Reported, Roster, RosterFull,
-    Size,
+    Availability, Candidate, Duty, Explained, Idle, LeftOut, Located, Member, Query, Reported, Roster,
+    RosterFull, Size,
 };
 
-const ANYBODY: Member = Member { skills: Skills::NONE, base: None };
+const ANYBODY: Member = Member {
+    skills: Skills::NONE,
+    base: None,
+    org_unit: None,
+    travels: TravelMode::EBike,
+    certificates: Certificates::NONE,
+};
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
 
 fn here() -> Place {
@@ -150,19 +161,19 @@ fn only_those_with_every_skill_are_found_and_a_new_skill_counts_at_once() {
     let both: Skills = [Skill::Lift, Skill::Nursing].into_iter().collect();
     let lift = Skills::NONE.with(Skill::Lift);
     let base = Some(here());
-    on_duty(&roster, 1, Member { skills: lift, base });
-    on_duty(&roster, 2, Member { skills: both, base });
+    on_duty(&roster, 1, Member { skills: lift, base, ..ANYBODY });
+    on_duty(&roster, 2, Member { skills: both, base, ..ANYBODY });
     assert_eq!(found(&roster, &Query { skills: both, ..around(5) }), [(2, 0)]);
     assert_eq!(found(&roster, &Query { skills: lift, ..around(5) }), [(1, 0), (2, 0)]);
-    roster.enrol(ResponderId(1), Member { skills: both, base }).expect("enrolled before");
-    roster.enrol(ResponderId(2), Member { skills: lift, base }).expect("enrolled before");
+    roster.enrol(ResponderId(1), Member { skills: both, base, ..ANYBODY }).expect("enrolled before");
+    roster.enrol(ResponderId(2), Member { skills: lift, base, ..ANYBODY }).expect("enrolled before");
     assert_eq!(found(&roster, &Query { skills: both, ..around(5) }), [(1, 0)]);
 }
 
 #[test]
 fn the_tally_says_what_was_looked_at() {
     let roster = roster();
-    on_duty(&roster, 1, Member { skills: Skills::NONE.with(Skill::Lift), base: Some(here()) });
+    on_duty(&roster, 1, Member { skills: Skills::NONE.with(Skill::Lift), base: Some(here()), ..ANYBODY });
     standing(&roster, 2, 10.0);
     standing(&roster, 3, 20.0);
     let query = Query { excluded: &[ResponderId(2)], reach: Metres(15), ..around(5) };
@@ -178,7 +189,7 @@ fn the_tally_says_what_was_looked_at() {
 fn everybody_left_out_is_explained() {
     let roster = roster();
     let base = Some(here());
-    let member = |skills| Member { skills, base };
+    let member = |skills| Member { skills, base, ..ANYBODY };
     let lift = Skills::NONE.with(Skill::Lift);
     roster.enrol(ResponderId(0), member(lift)).expect("there is room");
     on_duty(&roster, 1, member(lift));
@@ -187,11 +198,11 @@ fn everybody_left_out_is_explained() {
     roster.claim(ResponderId(2), IncidentId(9)).expect("free");
     on_duty(&roster, 3, member(lift));
     on_duty(&roster, 4, member(Skills::NONE));
-    on_duty(&roster, 5, Member { skills: lift, base: None });
-    on_duty(&roster, 6, Member { skills: lift, base: None });
+    on_duty(&roster, 5, Member { skills: lift, ..ANYBODY });
+    on_duty(&roster, 6, Member { skills: lift, ..ANYBODY });
     roster.report(ResponderId(6), here(), NOW);
     roster.sweep(Timestamp(NOW.0 + 1));
-    on_duty(&roster, 7, Member { skills: lift, base: Some(here().offset(9_000.0, 0.0)) });
+    on_duty(&roster, 7, Member { skills: lift, base: Some(here().offset(9_000.0, 0.0)), ..ANYBODY });
     on_duty(&roster, 8, member(lift));
 
     let query = Query { skills: lift, excluded: &[ResponderId(3)], ..around(20) };
@@ -235,15 +246,18 @@ fn strangers_are_unknown_and_the_roster_says_when_it_is_full() {
     assert_eq!(full.to_string(), "responder 100 does not fit into a roster of 100: start with a larger one");
 }
 
+/// Enough that one cell is not nearly enough, and few enough that everybody may come and go.
+const CROWD: u32 = if cfg!(miri) { 100 } else { 10_000 };
+
 #[test]
 fn ten_thousand_on_one_spot_are_all_found_and_the_crowd_leaves_no_trace() {
-    let roster = Roster::new(Size { responders: 10_000, cell: Size::DEFAULT_CELL });
-    for responder in 0..10_000 {
+    let roster = Roster::new(Size { responders: CROWD, cell: Size::DEFAULT_CELL });
+    for responder in 0..CROWD {
         on_duty(&roster, responder, Member { base: Some(here()), ..ANYBODY });
     }
     let all = Query { limit: usize::MAX, ..around(0) };
-    assert!(found(&roster, &all).into_iter().eq((0..10_000).map(|responder| (responder, 0))));
-    for responder in 0..10_000 {
+    assert!(found(&roster, &all).into_iter().eq((0..CROWD).map(|responder| (responder, 0))));
+    for responder in 0..CROWD {
         if responder % 500 == 0 {
             assert_eq!(found(&roster, &around(1)), [(responder, 0)]);
         }
@@ -251,11 +265,51 @@ fn ten_thousand_on_one_spot_are_all_found_and_the_crowd_leaves_no_trace() {
     }
     let mut candidates = Vec::new();
     assert_eq!(roster.nearest(&all, &mut candidates).considered, 0);
-    for responder in 0..10_000 {
+    for responder in 0..CROWD {
         assert!(roster.release(ResponderId(responder), IncidentId(1)));
         assert_eq!(roster.report(ResponderId(responder), here().offset(4_000.0, 0.0), NOW), Reported::Newest);
     }
-    assert_eq!(found(&roster, &all).len(), 10_000);
+    assert_eq!(found(&roster, &all).len(), CROWD as usize);
+}
+
+#[test]
+fn a_hundred_thousand_on_one_spot_do_not_hide_the_one_beside_it() {
+    let crowd = if cfg!(miri) { 100 } else { 100_000 };
+    let roster = Roster::new(Size::of(crowd + 1, &[]));
+    let lift = Skills::NONE.with(Skill::Lift);
+    for responder in 0..crowd {
+        let skills = if responder + 8 >= crowd { lift } else { Skills::NONE };
+        on_duty(&roster, responder, Member { skills, base: Some(here()), ..ANYBODY });
+    }
+    let beside = on_duty(&roster, crowd, Member { base: Some(here().offset(3.0, 0.0)), ..ANYBODY });
+    assert_eq!(roster.free(), crowd + 1);
+    assert_eq!(found(&roster, &around(3)), [(0, 0), (1, 0), (2, 0)]);
+    let able: Vec<_> = (crowd - 8..crowd).map(|responder| (responder, 0)).collect();
+    assert_eq!(found(&roster, &Query { skills: lift, ..around(100) }), able);
+    let at = here().offset(9.0, 0.0);
+    assert_eq!(found(&roster, &Query { at, ..around(2) }), [(beside.0, 6), (0, 9)]);
+    assert_eq!(found(&roster, &Query { limit: usize::MAX, ..around(1) }).len(), crowd as usize + 1);
+}
+
+#[test]
+fn whoever_stands_half_way_round_the_grid_is_found_whichever_way_is_shorter() {
+    // 64 by 64 cells of 384 m: half-way is 32 cells, or 12.3 km.
+    let roster = Roster::new(Size { responders: 1, cell: Metres(384) });
+    let responder = on_duty(&roster, 0, ANYBODY);
+    let mut time = 0;
+    let starts = if cfg!(miri) { 2 } else { 40 };
+    for (north, east) in [(1.0, 0.0), (-1.0, 0.0), (0.0, 1.0), (0.0, -1.0)] {
+        for (start, away) in
+            (0..starts).flat_map(|start| (0..8).map(move |step| (start, 12_000.0 + f64::from(step) * 96.0)))
+        {
+            let at = here().offset(f64::from(start) * 96.0 * north, f64::from(start) * 96.0 * east);
+            let place = at.offset(away * north, away * east);
+            time += 1;
+            assert_eq!(roster.report(responder, place, Timestamp(time)), Reported::Newest);
+            let distance = place.distance(at);
+            assert_eq!(found(&roster, &Query { at, reach: distance, ..around(1) }), [(0, distance.0)]);
+        }
+    }
 }
 
 #[test]
@@ -273,4 +327,143 @@ fn a_lone_responder_is_found_however_far_the_reach() {
         assert_eq!(found(&roster, &Query { reach: Metres(distance.0 - 1), ..around(3) }), []);
         assert_eq!(found(&roster, &Query { at: place, reach: Metres(0), ..around(3) }), [(1, 0)]);
     }
+}
+
+#[test]
+fn what_somebody_was_enrolled_with_can_be_read_again() {
+    let roster = roster();
+    let responder = ResponderId(3);
+    assert_eq!(roster.member(responder), None);
+    for (system, travels) in [
+        (CoordinateSystem::Wgs84, TravelMode::OnFoot),
+        (CoordinateSystem::Gcj02, TravelMode::Car),
+        (CoordinateSystem::Bd09, TravelMode::Bicycle),
+    ] {
+        let member = Member {
+            skills: Skills::NONE.with(Skill::Nursing).with(Skill::DementiaCare),
+            base: Some(Place::new(33.6, 119.02, system).expect("on the globe")),
+            org_unit: Some(unit("341181001002")),
+            travels,
+            certificates: Certificates::NONE
+                .with(Skill::FirstAid, ExpiryDay(0))
+                .with(Skill::DementiaCare, ExpiryDay(u16::MAX)),
+        };
+        roster.enrol(responder, member).expect("there is room");
+        assert_eq!(roster.member(responder), Some(member));
+    }
+    roster.enrol(responder, Member::default()).expect("there is room");
+    assert_eq!(roster.member(responder), Some(Member::default()));
+    assert_eq!((roster.member(ResponderId(4)), roster.member(ResponderId(100))), (None, None));
+}
+
+#[test]
+fn what_is_known_of_the_work_so_far_is_kept() {
+    let roster = roster();
+    let responder = standing(&roster, 1, 10.0);
+    assert_eq!(roster.idle(responder), Idle::default());
+    let idle = Idle { since: Some(NOW), job_ended_at: Some(Timestamp(NOW.0 - 60_000)) };
+    roster.set_idle(responder, idle);
+    assert_eq!(roster.idle(responder), idle);
+    let first_job = Idle { since: None, job_ended_at: None };
+    roster.set_idle(responder, first_job);
+    assert_eq!(roster.idle(responder), first_job);
+    roster.set_idle(ResponderId(100), idle);
+    assert_eq!(roster.idle(ResponderId(100)), Idle::default());
+}
+
+#[test]
+fn whereabouts_are_the_newest_fix_or_else_the_base_also_of_those_who_are_claimed() {
+    let roster = roster();
+    let base = here().offset(2_000.0, 0.0);
+    let responder = ResponderId(1);
+    assert_eq!(roster.whereabouts(responder), None);
+    roster.enrol(responder, ANYBODY).expect("there is room");
+    assert_eq!(roster.whereabouts(responder), None);
+    on_duty(&roster, 1, Member { base: Some(base), ..ANYBODY });
+    assert_eq!(roster.whereabouts(responder), Some((base, Located::Base)));
+    roster.claim(responder, IncidentId(1)).expect("free");
+    roster.report(responder, here(), NOW);
+    assert_eq!(roster.whereabouts(responder), Some((here(), Located::Fix(NOW))));
+    roster.sweep(Timestamp(NOW.0 + 1));
+    assert_eq!(roster.whereabouts(responder), Some((base, Located::Base)));
+}
+
+fn unit(digits: &str) -> OrgUnitCode {
+    OrgUnitCode::new(digits).expect("6, 9 or 12 digits")
+}
+
+#[test]
+fn those_who_are_free_are_counted_in_all_and_by_town() {
+    let roster = roster();
+    let (town, village) = (unit("341181001"), unit("341181001002"));
+    let elsewhere = unit("341181002");
+    let count = || (roster.free(), roster.free_in(town), roster.free_in(elsewhere));
+    assert_eq!(count(), (0, 0, 0));
+    let first = on_duty(&roster, 1, Member { org_unit: Some(village), ..ANYBODY });
+    let second = on_duty(&roster, 2, Member { org_unit: Some(town), ..ANYBODY });
+    on_duty(&roster, 3, Member { org_unit: Some(unit("341181")), ..ANYBODY });
+    on_duty(&roster, 4, ANYBODY);
+    assert_eq!(count(), (4, 2, 0), "with or without a place");
+    assert_eq!((roster.free_in(village), roster.free_in(unit("341181"))), (2, 0));
+
+    roster.claim(first, IncidentId(1)).expect("free");
+    assert_eq!(count(), (3, 1, 0));
+    roster.enrol(first, Member { org_unit: Some(elsewhere), ..ANYBODY }).expect("there is room");
+    assert_eq!(count(), (3, 1, 0));
+    assert!(roster.release(first, IncidentId(1)));
+    assert_eq!(count(), (4, 1, 1));
+    roster.enrol(second, Member { org_unit: Some(elsewhere), ..ANYBODY }).expect("there is room");
+    assert_eq!(count(), (4, 0, 2));
+    roster.set_duty(second, Duty::OnBreak);
+    roster.set_duty(first, Duty::OffDuty);
+    assert_eq!(count(), (2, 0, 0));
+}
+
+#[test]
+fn the_cell_is_chosen_by_how_close_people_stand() {
+    if cfg!(miri) {
+        return; // Millions of steps of one thread's arithmetic, in which there is nothing for Miri to find.
+    }
+    let cell = |responders: u32, metres: f64| {
+        // A square lattice, a little askew so that it does not run along the borders of cells.
+        let edge = f64::from(responders).sqrt() as u32;
+        let place = |n: u32| {
+            let (north, east) = (f64::from(n / edge), f64::from(n % edge));
+            here().offset((north + east / 100.0) * metres, (east - north / 100.0) * metres)
+        };
+        let places: Vec<Place> = (0..responders).map(place).collect();
+        Size::of(responders, &places).cell.0
+    };
+    // About sixteen to a cell, whether they stand in a town, a city or a province, and however many they are.
+    for (responders, metres, least, most) in [
+        (10_000, 30.0, 90, 128),
+        (2_500, 30.0, 90, 128),
+        (10_000, 100.0, 362, 512),
+        (10_000, 2_000.0, 5_793, 8_192),
+    ] {
+        let cell = cell(responders, metres);
+        assert!((least..=most).contains(&cell), "{responders} every {metres} m: {cell}");
+    }
+    // Twenty stations five kilometres apart, whose 20,000 are out in the streets between them.
+    let station = |n: u32| here().offset(f64::from(n % 4) * 5_000.0, f64::from(n / 4 % 5) * 5_000.0);
+    let stations: Vec<Place> = (0..20_000).map(station).collect();
+    let between = Size::of(20_000, &stations).cell.0;
+    assert!((400..1_000).contains(&between), "{between}");
+    let of_a_city = [10_000, 100_000, 1_000_000].map(|responders| Size::of(responders, &[]).cell.0);
+    assert_eq!(of_a_city, [1_214, 384, 121]);
+    assert_eq!(Size::of(100_000, &[here(); 50]).cell, Size::DEFAULT_CELL, "one spot says nothing");
+    assert!(Size::of(0, &[]).cell > Metres(0));
+}
+
+#[test]
+fn a_roster_says_which_cells_would_fit_where_people_are_now() {
+    let roster = Roster::new(Size::of(64, &[]));
+    for responder in 0..64 {
+        let (north, east) = (f64::from(responder / 8) * 50.0, f64::from(responder % 8) * 50.0);
+        on_duty(&roster, responder, ANYBODY);
+        roster.report(ResponderId(responder), here().offset(north, east), NOW);
+    }
+    let fitting = roster.fitting_size();
+    assert_eq!(fitting.responders, 64);
+    assert!((150..=350).contains(&fitting.cell.0), "{fitting:?}");
 }

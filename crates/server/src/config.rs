@@ -10,6 +10,8 @@ use devices::{Profile, Routes};
 use dispatch::Policy;
 use serde::Deserialize;
 
+use crate::policies;
+
 /// The file a site writes; `config/anhu.toml` documents every key.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -195,9 +197,6 @@ pub(crate) struct Checked {
     pub(crate) mqtt_listen: SocketAddr,
 }
 
-/// The policy this program carries.
-const DEFAULT_POLICY: &str = include_str!("../../../config/policy.toml");
-
 /// Reads and checks the configuration.
 ///
 /// # Errors
@@ -216,7 +215,8 @@ pub(crate) fn load(overrides: &Overrides) -> Result<Checked, Faults> {
     check.numbers(&config);
     check.links(&config.links);
     let routes = check.routes(&config.routes);
-    let policy = check.policy(config.policy_file.as_deref());
+    let policy =
+        policies::read(config.policy_file.as_deref()).map_err(|faults| check.faults.extend(faults)).ok();
     match (http_listen, mqtt_listen, routes, policy) {
         (Some(http_listen), Some(mqtt_listen), Some(routes), Some(policy)) if check.faults.is_empty() => {
             Ok(Checked { config, policy, routes, http_listen, mqtt_listen })
@@ -311,11 +311,11 @@ fn take_out(table: &mut toml::Table, path: &[String]) -> Option<toml::Value> {
     }
 }
 
-fn line_at(text: &str, offset: usize) -> usize {
+pub(crate) fn line_at(text: &str, offset: usize) -> usize {
     text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
 }
 
-fn line_of(text: &str, key: &str) -> Option<usize> {
+pub(crate) fn line_of(text: &str, key: &str) -> Option<usize> {
     let names = |line: &str| {
         let line = line.trim_start().trim_start_matches('[');
         line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with(['=', ']', '.']))
@@ -323,7 +323,7 @@ fn line_of(text: &str, key: &str) -> Option<usize> {
     text.lines().position(names).map(|index| index + 1)
 }
 
-fn read_file(path: &Path, key: &str, faults: &mut Vec<Fault>) -> String {
+pub(crate) fn read_file(path: &Path, key: &str, faults: &mut Vec<Fault>) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| {
         let (source, value) = (path.display().to_string(), path.display().to_string());
         let remedy = format!("it cannot be read ({error}): correct the name, or the rights of the file");
@@ -432,37 +432,6 @@ impl Check {
                 None
             }
         }
-    }
-
-    fn policy(&mut self, path: Option<&Path>) -> Option<Policy> {
-        let (source, text) = match path {
-            None => ("config/policy.toml (built in)".to_owned(), DEFAULT_POLICY.to_owned()),
-            Some(path) => (path.display().to_string(), read_file(path, "policy_file", &mut self.faults)),
-        };
-        if text.is_empty() {
-            return None;
-        }
-        let policy: Policy = match toml::from_str(&text) {
-            Ok(policy) => policy,
-            Err(error) => {
-                let line = error.span().map(|span| line_at(&text, span.start));
-                let value = error.span().and_then(|span| text.get(span)).unwrap_or_default().to_owned();
-                let value = value.lines().next().unwrap_or_default().to_owned();
-                let (key, remedy) = ("policy".to_owned(), error.message().to_owned());
-                self.faults.push(Fault { source, line, key, value, remedy });
-                return None;
-            }
-        };
-        let faults = policy.faults();
-        let sound = faults.is_empty();
-        self.faults.extend(faults.into_iter().map(|fault| Fault {
-            source: source.clone(),
-            line: fault.key.rsplit('.').next().and_then(|last| line_of(&text, last)),
-            key: fault.key,
-            value: fault.value,
-            remedy: fault.remedy.to_owned(),
-        }));
-        sound.then_some(policy)
     }
 }
 

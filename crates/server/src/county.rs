@@ -8,7 +8,7 @@ mod words;
 
 use fastrand::Rng;
 use jiff::civil::Date;
-use model::{CoordinateSystem, DeviceId, Kind, OrgUnitCode, Place, Skill, Skills};
+use model::{Certificates, CoordinateSystem, DeviceId, Kind, OrgUnitCode, Place, Skill, Skills, TravelMode};
 use registry::{
     Category, Contact, Gender, NewCategory, NewDevice, NewElder, NewOrgUnit, NewProvider, NewResponder,
 };
@@ -190,6 +190,8 @@ fn helper(rng: &mut Rng, index: usize, providers: &[NewProvider], villages: &[Vi
         org_unit: provider.org_unit,
         skills,
         base: None.into(),
+        travels: TravelMode::EBike,
+        certificates: Certificates::NONE,
     };
     let provider = provider.external_id.as_deref().unwrap_or_default().to_owned();
     Helper { responder, provider, start: scatter(rng, village.middle, ROUND_RADIUS) }

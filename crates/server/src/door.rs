@@ -5,7 +5,7 @@ use frontdoor::{Ack, Admission, Inbound, Intake, Login, Refusal};
 
 use crate::{
     access::Access,
-    engine::{Done, Engine, Job},
+    engine::{Done, Engine, Job, Work},
     ingest::{Arrival, Ingest, is_receipt},
     metrics,
 };
@@ -57,6 +57,6 @@ impl Intake for Porter {
             }
         });
         // An error means that the server is stopping; the acknowledgement is dropped with the job.
-        let _ = self.engine.post(Job { commands, done }).await;
+        let _ = self.engine.post(Job { work: Work::Commands(commands), done }).await;
     }
 }

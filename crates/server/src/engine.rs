@@ -1,24 +1,33 @@
 //! The engine: one thread that owns a county's incidents, offers and timers.
 //!
-//! It takes commands from a bounded queue, decides, and hands the events to the journal. It never waits for a flush:
-//! while one group is on its way to the disk, the next is decided. Answers leave through the [`Outlet`], after the
-//! flush, in the order of the decisions.
+//! It takes whatever commands wait in its bounded queue, decides them at one moment, then does the searches and timers that
+//! are due, and hands all of it to the journal as one record: an alert, its incident and the offers made for it stand
+//! together and share one flush. It never waits for a flush: while one group is on its way to the disk, the next is
+//! decided. Answers leave through the [`Outlet`](crate::outlet::Outlet), after the flush, in the order of the decisions.
 
 use std::{sync::Arc, thread, time::Instant};
 
+use arc_swap::ArcSwap;
 use dispatch::{Command, Decision, Event, Policy, Rejection, State};
 use journal::Journal;
-use model::{IncidentId, Millis, Timestamp};
+use model::{IncidentId, Millis, ResponderId, Timestamp};
 use roster::Roster;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+use wire::DispatchRecord;
 
-use crate::{clock::Clock, metrics, outlet::Settled};
+use crate::{
+    clock::Clock,
+    metrics,
+    outlet::{Reply, Settled},
+};
 
 /// Commands that may wait for the engine; then sockets are not read and callers wait.
 const QUEUE: usize = 4096;
-/// Commands taken from the queue before deadlines are looked at again.
+/// Jobs decided together before searches and deadlines are looked at.
 const BATCH: usize = 256;
+/// A record this long is handed to the journal before more is decided, so that it stays far below what the journal takes.
+const RECORD_BYTES: usize = 1 << 20;
 /// Without any deadline, how long until the engine looks again.
 const LONGEST_NAP: Millis = Millis::from_seconds(3600);
 /// Deadlines fired before commands are looked at again, so that a late restart does not shut out new alerts.
@@ -26,10 +35,17 @@ const DEADLINES_IN_A_ROW: usize = 256;
 
 /// What somebody wishes, and whom to tell.
 pub(crate) struct Job {
-    /// One message may hold several alerts; they are decided one after the other.
-    pub(crate) commands: Vec<Command>,
-    /// Called once, after everything the commands decided is flushed, or known not to be.
+    pub(crate) work: Work,
+    /// Called once, after everything that was decided for it is flushed, or known not to be.
     pub(crate) done: Done,
+}
+
+/// What there is to do.
+pub(crate) enum Work {
+    /// One message may hold several alerts; they are decided one after the other.
+    Commands(Vec<Command>),
+    /// Another policy is in force from here on.
+    ReplacePolicy(Arc<Policy>),
 }
 
 /// Takes the answer. Runs on the journal's thread: it must be quick and must not wait.
@@ -70,12 +86,21 @@ impl Engine {
 
     /// Hands over commands and waits until what they decided is flushed, or known not to be.
     pub(crate) async fn ask(&self, commands: Vec<Command>) -> Result<Answer, Stopped> {
+        self.have_done(Work::Commands(commands)).await
+    }
+
+    /// Puts a policy in force and waits until the journal holds that it is.
+    pub(crate) async fn replace_policy(&self, policy: Arc<Policy>) -> Result<Answer, Stopped> {
+        self.have_done(Work::ReplacePolicy(policy)).await
+    }
+
+    async fn have_done(&self, work: Work) -> Result<Answer, Stopped> {
         let (sender, receiver) = oneshot::channel();
         let done: Done = Box::new(move |answer| {
             // Nobody waits any more: the caller went away, and the decision stands.
             let _ = sender.send(answer);
         });
-        self.post(Job { commands, done }).await?;
+        self.post(Job { work, done }).await?;
         receiver.await.map_err(|_| Stopped)
     }
 
@@ -100,11 +125,10 @@ impl Drop for Alarm {
 pub(crate) struct Works {
     pub(crate) state: State,
     pub(crate) roster: Arc<Roster>,
-    pub(crate) policy: Policy,
+    /// The policy in force, for others to read; only the engine replaces it.
+    pub(crate) policy: Arc<ArcSwap<Policy>>,
     pub(crate) clock: Clock,
     pub(crate) journal: Arc<Journal<Settled>>,
-    /// How many became free since waiting incidents were looked at.
-    pub(crate) freed: usize,
 }
 
 /// Starts the engine's thread. When `stop` is cancelled it takes nothing new, drains its queue and returns its works.
@@ -123,6 +147,10 @@ pub(crate) fn start(
 
 impl Works {
     async fn run(mut self, mut jobs: mpsc::Receiver<Job>, stop: &CancellationToken) -> Self {
+        // The journal says by which policy each decision was taken, before the first is.
+        let mut pass = Pass::begin(self.clock.now());
+        let _ = self.decide(Command::ReplacePolicy, &mut pass);
+        self.keep(pass);
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             if stop.is_cancelled() {
@@ -139,52 +167,49 @@ impl Works {
                 return self;
             }
             metrics::engine_batch(batch.len());
+            let mut pass = Pass::begin(self.clock.now());
             for job in batch.drain(..) {
-                self.handle(job);
+                self.handle(job, &mut pass);
             }
-            self.fire_deadlines();
-            self.search_waiting();
+            self.search_and_fire(&mut pass);
+            self.keep(pass);
+            metrics::waiting(self.state.waiting());
         }
     }
 
-    /// Whoever became free is asked for those who wait, the most urgent first.
-    fn search_waiting(&mut self) {
-        while self.freed > 0 {
-            self.freed -= 1;
-            let now = self.clock.now();
-            match self.decide(now, Command::SearchWaiting) {
-                Ok(decision) if !decision.events.is_empty() => self.keep(now, decision.events, None),
-                Ok(_) | Err(_) => self.freed = 0,
+    /// Decides one job. Its answer leaves with the record that holds the last of its events.
+    fn handle(&mut self, job: Job, pass: &mut Pass) {
+        let Job { work, done } = job;
+        let commands = match work {
+            Work::Commands(commands) => commands,
+            Work::ReplacePolicy(policy) => {
+                self.policy.store(policy);
+                vec![Command::ReplacePolicy]
             }
-        }
-    }
-
-    fn handle(&mut self, job: Job) {
-        let now = self.clock.now();
-        let mut verdicts = Vec::with_capacity(job.commands.len());
-        let mut events = Vec::new();
-        for command in job.commands {
-            let decided = self.decide(now, command);
+        };
+        let mut verdicts = Vec::with_capacity(commands.len());
+        for command in commands {
+            let decided = self.decide(command, pass);
             let rejected = decided.is_err();
-            verdicts.push(decided.map(|mut decision| {
-                events.append(&mut decision.events);
-                Verdict { incident: decision.incident, duplicate: decision.duplicate }
-            }));
+            verdicts.push(
+                decided.map(|decided| Verdict { incident: decided.incident, duplicate: decided.duplicate }),
+            );
             if rejected {
                 break;
             }
         }
-        self.keep(now, events, Some((job.done, verdicts)));
+        pass.replies.push(Reply { done, verdicts });
     }
 
-    fn fire_deadlines(&mut self) {
+    /// Looks for somebody for those who wait wherever somebody became free, and fires what is due, searches among it.
+    fn search_and_fire(&mut self, pass: &mut Pass) {
         for _ in 0..DEADLINES_IN_A_ROW {
-            let now = self.clock.now();
-            if self.state.next_deadline().is_none_or(|due| due > now) {
+            self.search_for_the_freed(pass);
+            if self.state.next_deadline().is_none_or(|due| due > pass.now) {
                 return;
             }
-            match self.decide(now, Command::Tick) {
-                Ok(decision) if !decision.events.is_empty() => self.keep(now, decision.events, None),
+            match self.decide(Command::Tick, pass) {
+                Ok(decided) if decided.changed => {}
                 Ok(_) | Err(_) => {
                     // A deadline that changes nothing would fire for ever.
                     metrics::broken_invariant("a deadline was due and nothing was decided");
@@ -192,33 +217,87 @@ impl Works {
                 }
             }
         }
+        self.search_for_the_freed(pass);
     }
 
-    fn decide(&mut self, now: Timestamp, command: Command) -> Result<Decision, Rejection> {
-        let decision = dispatch::decide(&self.state, &self.roster, &self.policy, now, command)?;
-        for event in &decision.events {
-            self.state.evolve(now, event);
-            self.freed += usize::from(event.frees_somebody());
-            dispatch::follow(&self.roster, event);
+    fn search_for_the_freed(&mut self, pass: &mut Pass) {
+        let freed = std::mem::take(&mut pass.freed);
+        if !freed.is_empty() {
+            // It is never rejected, and when nobody can be helped nothing changes.
+            let _ = self.decide(Command::SearchWaiting { freed }, pass);
         }
-        Ok(decision)
     }
 
-    /// Hands the events to the journal; without events the answer waits for what was decided before.
-    fn keep(
-        &self,
-        at: Timestamp,
-        events: Vec<Event>,
-        reply: Option<(Done, Vec<Result<Verdict, Rejection>>)>,
-    ) {
-        let record = (!events.is_empty()).then(|| wire::dispatch_record(at, &events));
-        let settled = Settled { at, decided: Instant::now(), events, reply };
-        let appended = match record {
-            Some(record) => self.journal.append(&record, settled),
-            None => self.journal.barrier(settled),
+    /// Decides one command and writes down what follows.
+    fn decide(&mut self, command: Command, pass: &mut Pass) -> Result<Decided, Rejection> {
+        if pass.record.bytes().len() >= RECORD_BYTES {
+            let next = Pass { freed: std::mem::take(&mut pass.freed), ..Pass::begin(pass.now) };
+            self.keep(std::mem::replace(pass, next));
+        }
+        let policy = self.policy.load();
+        let decision = dispatch::decide(&self.state, &self.roster, &policy, pass.now, command)?;
+        for event in &decision.events {
+            self.state.evolve(pass.now, event);
+            dispatch::follow(&self.roster, &self.state, event);
+            pass.freed.extend(event.frees());
+            pass.record.push(event);
+        }
+        let Decision { events, incident, duplicate } = decision;
+        let changed = !events.is_empty();
+        pass.events.extend(events);
+        Ok(Decided { incident, duplicate, changed })
+    }
+
+    /// Hands what was decided to the journal; without events the answers wait for what was decided before.
+    fn keep(&self, pass: Pass) {
+        let Pass { now, decided, record, events, replies, .. } = pass;
+        let nothing = events.is_empty();
+        if nothing && replies.is_empty() {
+            return;
+        }
+        let settled = Settled { at: now, decided, events, replies };
+        let appended = if nothing {
+            self.journal.barrier(settled)
+        } else {
+            self.journal.append(record.bytes(), settled)
         };
         if let Err(error) = appended {
             metrics::not_journaled(&error);
         }
     }
 }
+
+/// What is decided together, at one moment: it goes into one record of the journal and leaves after one flush.
+struct Pass {
+    now: Timestamp,
+    /// The same moment, finer.
+    decided: Instant,
+    record: DispatchRecord,
+    events: Vec<Event>,
+    replies: Vec<Reply>,
+    /// Who became free since those who wait were looked at.
+    freed: Vec<ResponderId>,
+}
+
+impl Pass {
+    fn begin(now: Timestamp) -> Self {
+        Self {
+            now,
+            decided: Instant::now(),
+            record: DispatchRecord::new(now),
+            events: Vec::new(),
+            replies: Vec::new(),
+            freed: Vec::new(),
+        }
+    }
+}
+
+/// What became of one command, and whether it changed anything.
+struct Decided {
+    incident: Option<IncidentId>,
+    duplicate: bool,
+    changed: bool,
+}
+
+#[cfg(test)]
+mod tests;

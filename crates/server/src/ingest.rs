@@ -66,6 +66,15 @@ impl Ingest {
             Content::Restore { kind } => {
                 return Some(Command::Restore { subject, device: signal.device, kind: *kind });
             }
+            // It was said about something that was over long ago.
+            Content::Cancel if arrival.retained => {
+                metrics::retained_cancel();
+                return None;
+            }
+            Content::Cancel => {
+                let (device, occurred_at) = (Some(signal.device), signal.occurred_at);
+                return Some(Command::Cancel { subject, device, occurred_at });
+            }
             Content::Telemetry { .. } | Content::Heartbeat { .. } => return None,
         };
         Some(Command::RaiseAlert(Box::new(RaiseAlert {

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::LinkConfig,
-    engine::{Done, Engine, Job},
+    engine::{Done, Engine, Job, Work},
     ingest::{Arrival, Ingest},
     metrics,
 };
@@ -192,7 +192,7 @@ impl Reader {
             done(crate::engine::Answer { verdicts: Vec::new(), durable: true });
             return Ok(());
         }
-        self.engine.post(Job { commands, done }).await
+        self.engine.post(Job { work: Work::Commands(commands), done }).await
     }
 }
 

@@ -15,6 +15,7 @@ mod link;
 mod metrics;
 mod node;
 mod outlet;
+mod policies;
 mod presence;
 mod receipts;
 mod registrar;

@@ -23,6 +23,9 @@ pub(crate) fn describe() {
     describe_counter!("anhu_offers_total", "Offers made");
     describe_counter!("anhu_offers_ended_total", "Offers ended, by how");
     describe_counter!("anhu_escalations_total", "Times a human was called");
+    describe_counter!("anhu_incident_changes_total", "What else was done to incidents, by what");
+    describe_counter!("anhu_policies_total", "Times another policy was put in force");
+    describe_counter!("anhu_retained_cancels_total", "Cancels a broker replayed; they cancel nothing");
     describe_counter!("anhu_not_durable_total", "Records the disk refused");
     describe_counter!("anhu_broken_invariants_total", "Things that must never happen");
     describe_counter!("anhu_front_door_total", "What happened at the front door, by event");
@@ -34,9 +37,10 @@ pub(crate) fn describe() {
         "Streams of responders cut because they did not keep up"
     );
     describe_histogram!("anhu_decision_to_release_seconds", "From a decision until it left, flushed");
-    describe_histogram!("anhu_engine_batch_jobs", "Commands decided in one go");
+    describe_histogram!("anhu_engine_batch_jobs", "Jobs decided together");
     describe_histogram!("anhu_flushed_records", "Records that shared one flush");
     describe_gauge!("anhu_incidents_open", "Incidents that are not closed");
+    describe_gauge!("anhu_incidents_waiting", "Incidents for which nobody is free");
     describe_gauge!("anhu_devices_online", "Devices whose last word was that they are online");
     describe_gauge!("anhu_watchers", "Streams open, by who watches");
     describe_gauge!("anhu_engine_room", "Commands that can still be queued");
@@ -51,6 +55,7 @@ pub(crate) fn signal(content: &Content) {
     let content = match content {
         Content::Alert { .. } => "alert",
         Content::Restore { .. } => "restore",
+        Content::Cancel => "cancel",
         Content::Telemetry { .. } => "telemetry",
         Content::Heartbeat { .. } => "heartbeat",
     };
@@ -75,7 +80,18 @@ pub(crate) fn left(after: Duration) {
 
 /// Counts an event that leaves now.
 pub(crate) fn event(event: &Event) {
-    let Event::Incident { event, .. } = event else { return };
+    match event {
+        Event::DutyChanged { .. } | Event::DrillModeChanged { .. } => {}
+        Event::PolicyReplaced { version } => {
+            tracing::info!(version, "this policy is in force");
+            counter!("anhu_policies_total").increment(1);
+        }
+        Event::Incident { event, .. } => incident_event(event),
+    }
+}
+
+fn incident_event(event: &IncidentEvent) {
+    let change = |what: &'static str| counter!("anhu_incident_changes_total", "what" => what).increment(1);
     match event {
         IncidentEvent::Opened(opened) => {
             counter!("anhu_incidents_opened_total", "priority" => opened.priority.to_string()).increment(1);
@@ -100,6 +116,17 @@ pub(crate) fn event(event: &Event) {
         }
         IncidentEvent::Escalated { .. } => counter!("anhu_escalations_total").increment(1),
         IncidentEvent::Closed { .. } => counter!("anhu_incidents_closed_total").increment(1),
+        IncidentEvent::Merged { .. } => {
+            change("merged");
+            counter!("anhu_incidents_closed_total").increment(1);
+        }
+        IncidentEvent::TakenOver { .. } => change("taken_over"),
+        IncidentEvent::Triaged { .. } => change("triaged"),
+        IncidentEvent::HandedOver { .. } => change("handed_over"),
+        IncidentEvent::Reopened { .. } => change("reopened"),
+        IncidentEvent::Cancelled { .. } => change("cancelled"),
+        IncidentEvent::SaidToBeWell { .. } => change("said_to_be_well"),
+        IncidentEvent::AssignmentDoubted { .. } => change("assignment_doubted"),
         IncidentEvent::PriorityRaised { .. }
         | IncidentEvent::Restored { .. }
         | IncidentEvent::TimersArmed { .. }
@@ -110,7 +137,9 @@ pub(crate) fn event(event: &Event) {
         | IncidentEvent::Acknowledged { .. }
         | IncidentEvent::SearchStopped { .. }
         | IncidentEvent::NoteAdded { .. }
-        | IncidentEvent::Resolved { .. } => {}
+        | IncidentEvent::Resolved { .. }
+        | IncidentEvent::Absorbed { .. }
+        | IncidentEvent::RespondersNeeded { .. } => {}
     }
 }
 
@@ -118,6 +147,14 @@ pub(crate) fn engine_batch(jobs: usize) {
     if jobs > 0 {
         histogram!("anhu_engine_batch_jobs").record(jobs as f64);
     }
+}
+
+pub(crate) fn waiting(incidents: usize) {
+    gauge!("anhu_incidents_waiting").set(incidents as f64);
+}
+
+pub(crate) fn retained_cancel() {
+    counter!("anhu_retained_cancels_total").increment(1);
 }
 
 pub(crate) fn flushed(records: usize) {

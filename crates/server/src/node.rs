@@ -20,6 +20,7 @@ use crate::{
     link::Link,
     metrics::{self, Levels},
     outlet::Settled,
+    policies::Policies,
     presence::Presence,
     registrar::{Flushed, Registrar},
 };
@@ -33,6 +34,7 @@ pub(crate) struct Node {
     pub(crate) board: Arc<Board>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) roster: Arc<Roster>,
+    pub(crate) policies: Policies,
     pub(crate) presence: Arc<Presence>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) ingest: Arc<Ingest>,
@@ -79,7 +81,12 @@ impl Node {
         };
         let room = self.engine.room();
         let mut parts = vec![
-            part("dispatch", room > 0, format!("room for {room} commands")),
+            part("dispatch", room > 0, format!("room for {room} jobs")),
+            part(
+                "policy",
+                true,
+                format!("version {} of {}", self.policies.current().version(), self.policies.source()),
+            ),
             journal("dispatch journal", self.journals.dispatch.upgrade().map(|journal| journal.health())),
             journal("registry journal", self.journals.registry.upgrade().map(|journal| journal.health())),
             part("front door", true, format!("listening on {}", self.door.local_addr())),

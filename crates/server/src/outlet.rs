@@ -26,7 +26,14 @@ pub(crate) struct Settled {
     /// The same moment, finer.
     pub(crate) decided: Instant,
     pub(crate) events: Vec<Event>,
-    pub(crate) reply: Option<(Done, Vec<Result<Verdict, Rejection>>)>,
+    /// Those who asked, in the order of the decisions.
+    pub(crate) replies: Vec<Reply>,
+}
+
+/// Whom to tell what became of their wish.
+pub(crate) struct Reply {
+    pub(crate) done: Done,
+    pub(crate) verdicts: Vec<Result<Verdict, Rejection>>,
 }
 
 /// Everything that waits for a flush.
@@ -51,13 +58,13 @@ impl Outlet {
                     None
                 }
             };
-            let Settled { at, decided, events, reply } = released.token;
+            let Settled { at, decided, events, replies } = released.token;
             metrics::left(decided.elapsed());
             if !events.is_empty() {
                 let change = Change { sequence: released.sequence.0, at, durable_at, events: &events };
                 self.show(change);
             }
-            if let Some((done, verdicts)) = reply {
+            for Reply { done, verdicts } in replies {
                 metrics::duplicates(verdicts.iter().flatten().filter(|verdict| verdict.duplicate).count());
                 done(Answer { verdicts, durable: durable_at.is_some() });
             }
@@ -100,7 +107,19 @@ impl Outlet {
             | IncidentEvent::Acknowledged { .. }
             | IncidentEvent::SearchStopped { .. }
             | IncidentEvent::NoteAdded { .. }
-            | IncidentEvent::Resolved { .. } => return,
+            | IncidentEvent::Resolved { .. }
+            | IncidentEvent::TakenOver { .. }
+            | IncidentEvent::Triaged { .. }
+            | IncidentEvent::HandedOver { .. }
+            // The other one goes on, and its receipts go to these devices too.
+            | IncidentEvent::Merged { .. }
+            | IncidentEvent::Absorbed { .. }
+            | IncidentEvent::Reopened { .. }
+            // It closes by itself after a while, and until then it can be reopened.
+            | IncidentEvent::Cancelled { .. }
+            | IncidentEvent::SaidToBeWell { .. }
+            | IncidentEvent::AssignmentDoubted { .. }
+            | IncidentEvent::RespondersNeeded { .. } => return,
         };
         let Some(incident) = self.board.get(*id) else { return };
         // Who pressed just now hears that; what follows is for everybody who pressed.

@@ -37,7 +37,7 @@ impl Presence {
         match &signal.content {
             Content::Heartbeat { online } => seen.online = *online,
             Content::Telemetry { readings } => seen.readings.clone_from(readings),
-            Content::Alert { .. } | Content::Restore { .. } => {}
+            Content::Alert { .. } | Content::Restore { .. } | Content::Cancel => {}
         }
     }
 

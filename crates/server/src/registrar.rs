@@ -181,7 +181,13 @@ impl Books {
     fn spread_with(&self, state: &State, event: &Event) {
         self.directory.fold(event);
         if let Event::ResponderCreated(responder) = event {
-            let member = Member { skills: responder.skills, base: state.base_of(responder.id) };
+            let member = Member {
+                skills: responder.skills,
+                base: state.base_of(responder.id),
+                org_unit: Some(responder.org_unit),
+                travels: responder.travels,
+                certificates: responder.certificates,
+            };
             if let Err(error) = self.roster.enrol(responder.id, member) {
                 tracing::error!(%error, "raise max_responders in the configuration and start again");
             }

@@ -1,11 +1,14 @@
 //! gRPC: who asks, what may be asked, and how a refusal reads.
 
+mod cancellation;
 pub(crate) mod incidents;
 pub(crate) mod ingest;
+mod recommendation;
 pub(crate) mod registry;
 mod registry_import;
 pub(crate) mod responders;
 pub(crate) mod system;
+mod watch;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -13,7 +16,7 @@ use dispatch::{Command, Rejection};
 use model::IncidentId;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
-use wire::{FieldFault, v1};
+use wire::{FieldFault, Name, v1};
 
 use crate::{
     engine::{Answer, Stopped, Verdict},
@@ -79,8 +82,14 @@ pub(crate) fn rejected(rejection: &Rejection) -> Status {
         Rejection::NobodyFree => (Code::FailedPrecondition, "NOBODY_FREE"),
         Rejection::NoPlace(_) => (Code::FailedPrecondition, "NO_PLACE"),
         Rejection::AlreadyAssigned(_) => (Code::FailedPrecondition, "ALREADY_ASSIGNED"),
+        Rejection::NoReason(_) => (Code::InvalidArgument, "NO_REASON"),
+        Rejection::Needed(_) => (Code::InvalidArgument, "NEEDED"),
+        Rejection::NotMergeable { .. } => (Code::FailedPrecondition, "NOT_MERGEABLE"),
     };
-    let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
+    let mut details = ErrorDetails::with_error_info(reason, DOMAIN, facts(rejection));
+    if let Some(field) = faulty_field(rejection) {
+        details.add_bad_request_violation(field, rejection.to_string());
+    }
     if code == Code::FailedPrecondition {
         details.add_precondition_failure_violation(reason, "", rejection.to_string());
     }
@@ -90,11 +99,64 @@ pub(crate) fn rejected(rejection: &Rejection) -> Status {
     Status::with_error_details(code, rejection.to_string(), details)
 }
 
+/// What a program should know of a refusal: who has the incident, and which others it is about.
+fn facts(rejection: &Rejection) -> HashMap<String, String> {
+    match rejection {
+        Rejection::Taken { incident, operator } => HashMap::from([
+            ("incident".to_owned(), Name::Incident(*incident).to_string()),
+            ("operator".to_owned(), format!("operators/{operator}")),
+        ]),
+        Rejection::NotMergeable { incident, into, .. } => HashMap::from([
+            ("incident".to_owned(), Name::Incident(*incident).to_string()),
+            ("into".to_owned(), Name::Incident(*into).to_string()),
+        ]),
+        Rejection::NoIncident(_)
+        | Rejection::NoOffer(_)
+        | Rejection::NotYourOffer { .. }
+        | Rejection::OfferOver { .. }
+        | Rejection::NoResponder(_)
+        | Rejection::NoAssignment { .. }
+        | Rejection::StepBackwards { .. }
+        | Rejection::WrongState { .. }
+        | Rejection::NobodyFree
+        | Rejection::NoPlace(_)
+        | Rejection::AlreadyAssigned(_)
+        | Rejection::NoReason(_)
+        | Rejection::Needed(_) => HashMap::new(),
+    }
+}
+
+/// The field of the request that must be mended.
+fn faulty_field(rejection: &Rejection) -> Option<&'static str> {
+    match rejection {
+        Rejection::NoReason(_) => Some("reason"),
+        Rejection::Needed(_) => Some("responders_needed"),
+        Rejection::NotMergeable { .. } => Some("into"),
+        Rejection::NoIncident(_)
+        | Rejection::NoOffer(_)
+        | Rejection::NotYourOffer { .. }
+        | Rejection::OfferOver { .. }
+        | Rejection::NoResponder(_)
+        | Rejection::NoAssignment { .. }
+        | Rejection::StepBackwards { .. }
+        | Rejection::Taken { .. }
+        | Rejection::WrongState { .. }
+        | Rejection::NobodyFree
+        | Rejection::NoPlace(_)
+        | Rejection::AlreadyAssigned(_) => None,
+    }
+}
+
 /// Hands `commands` to the engine and returns what became of the last one, once it is flushed.
-pub(crate) async fn command(app: &App, command: Command) -> Result<Verdict, Status> {
-    let Answer { mut verdicts, durable } = app.engine.ask(vec![command]).await.map_err(stopping)?;
+pub(crate) async fn all_commands(app: &App, commands: Vec<Command>) -> Result<Verdict, Status> {
+    let Answer { mut verdicts, durable } = app.engine.ask(commands).await.map_err(stopping)?;
     let verdict = verdicts.pop().ok_or_else(|| stopping(Stopped))?.map_err(|why| rejected(&why))?;
     if durable { Ok(verdict) } else { Err(not_durable()) }
+}
+
+/// Hands `command` to the engine and returns what became of it, once it is flushed.
+pub(crate) async fn command(app: &App, command: Command) -> Result<Verdict, Status> {
+    all_commands(app, vec![command]).await
 }
 
 /// The incident as it is after a command about it.

@@ -17,7 +17,12 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use model::{Millis, Timestamp};
 use roster::{Roster, Size};
 use store::{Store, StoreError};
-use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 use tonic_health::{ServingStatus, server::HealthReporter};
 use views::{Board, Change, Directory};
@@ -34,6 +39,7 @@ use crate::{
     link, metrics,
     node::{Journals, Node},
     outlet::{Outlet, Settled},
+    policies::{NotReplaced, Policies, Reloaded},
     presence::Presence,
     receipts,
     registrar::{self, Books, Flushed},
@@ -50,7 +56,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How far the machine's clock may be behind the journal at the start.
 const CLOCK_BEHIND: Millis = Millis::from_seconds(120);
 /// The snapshot's name in the state store, and the version of its form.
-const SNAPSHOT: (&str, u32) = ("dispatch", 1);
+const SNAPSHOT: (&str, u32) = ("dispatch", 2);
 
 /// A node that runs.
 pub(crate) struct Running {
@@ -130,7 +136,8 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
     let (state, journal) = open_dispatch(&folders, recovered, outlet, Alarm(stop_threads.clone()))?;
     dispatch::catch_up(&roster, &state);
     let journal = Arc::new(journal);
-    let works = Works { state, roster: Arc::clone(&roster), policy, clock, journal, freed: 0 };
+    let policies = Policies::new(policy, config.policy_file.clone());
+    let works = Works { state, roster: Arc::clone(&roster), policy: policies.in_force(), clock, journal };
 
     let journals =
         Journals { dispatch: Arc::downgrade(&works.journal), registry: Arc::downgrade(&books.journal) };
@@ -158,6 +165,7 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         board: Arc::clone(&board),
         directory,
         roster,
+        policies,
         presence,
         hub,
         ingest: Arc::clone(&ingest),
@@ -173,6 +181,8 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
     let (served, end) = (Arc::clone(&door), stop.clone());
     tasks.spawn(async move { served.run(porter, end.cancelled_owned()).await });
     tasks.spawn(until(stop.clone(), receipts::run(receipt_queue, door, links)));
+    let hangups = signal(SignalKind::hangup()).context("SIGHUP cannot be listened to")?;
+    tasks.spawn(until(stop.clone(), reload_on(hangups, Arc::clone(&node))));
     tasks.spawn(until(stop.clone(), sweep(Arc::clone(&node), config.position_fresh_s)));
     let metrics = metrics_handle();
     tasks.spawn(until(stop.clone(), upkeep(metrics.clone())));
@@ -282,8 +292,13 @@ impl Recovered {
     }
 
     fn of(applied: u64, bytes: &[u8]) -> Option<Self> {
+        // The version stands first, so that nothing of another form is read.
+        let (version, _) = postcard::take_from_bytes::<u32>(bytes).ok()?;
+        if version != SNAPSHOT.1 {
+            return None;
+        }
         let snapshot: Snapshot = postcard::from_bytes(bytes).ok()?;
-        let board = Board::restore(&snapshot.board).filter(|_| snapshot.version == SNAPSHOT.1)?;
+        let board = Board::restore(&snapshot.board)?;
         Some(Self {
             state: snapshot.state,
             board: Arc::new(board),
@@ -419,6 +434,18 @@ async fn until(stop: CancellationToken, task: impl Future<Output = ()>) {
     tokio::select! {
         () = stop.cancelled() => {}
         () = task => {}
+    }
+}
+
+/// Reads the policy anew whenever somebody says so by SIGHUP.
+async fn reload_on(mut hangups: Signal, node: Arc<Node>) {
+    while hangups.recv().await.is_some() {
+        match node.policies.reload(&node.engine).await {
+            // Told where it is read and where it comes into force.
+            Ok(Reloaded { replaced: true, .. }) | Err(NotReplaced::Faulty(_)) => {}
+            Ok(Reloaded { version, .. }) => tracing::info!(version, "the policy is the same as before"),
+            Err(error) => tracing::warn!(%error, "the policy was not replaced"),
+        }
     }
 }
 

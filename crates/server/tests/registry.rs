@@ -35,6 +35,11 @@ async fn records_come_back_as_they_were_entered() {
         org_unit: "341181".to_owned(),
         provider: "providers/0".to_owned(),
         skills: vec![v1::Skill::Lift.into()],
+        travels: v1::TravelMode::Car.into(),
+        certificates: vec![v1::Certificate {
+            skill: v1::Skill::Lift.into(),
+            valid_until: "2027-03-31".to_owned(),
+        }],
         ..Default::default()
     };
     let request = v1::CreateResponderRequest { responder: Some(responder.clone()) };

@@ -71,10 +71,11 @@ impl Board {
     /// Writes a record down and returns the incidents it changed, as they are now.
     pub fn fold(&self, change: Change<'_>) -> Vec<Arc<v1::Incident>> {
         let mut changed: Vec<IncidentId> = Vec::new();
+        let mut known = BTreeSet::new();
         for event in change.events {
             if let Event::Incident { incident, event } = event {
                 self.fold_one(*incident, change, event);
-                if !changed.contains(incident) {
+                if known.insert(*incident) {
                     changed.push(*incident);
                 }
             }
@@ -170,11 +171,16 @@ impl Board {
             self.incidents.insert(id, Arc::new(story::opened(id, change, opened)));
             self.note_order(id, false);
         }
+        // Read before this one is held, because two may lie in the same part of the map.
+        let absorbed = if let IncidentEvent::Absorbed { from, .. } = event { self.get(*from) } else { None };
         let Some(mut entry) = self.incidents.get_mut(&id) else { return };
+        if let Some(absorbed) = absorbed {
+            story::take_alerts(Arc::make_mut(&mut entry), &absorbed);
+        }
         story::tell(Arc::make_mut(&mut entry), change, event);
         drop(entry);
         self.note_bound(id, event);
-        if let IncidentEvent::Closed { .. } = event {
+        if let IncidentEvent::Closed { .. } | IncidentEvent::Merged { .. } = event {
             self.note_order(id, true);
         }
     }

@@ -38,6 +38,7 @@ pub fn notices(board: &Board, directory: &Directory, events: &[Event]) -> Vec<No
                 Part::Assignment => {
                     assignment_notice(&incident, responder, directory).map(Change::Assignment)
                 }
+                Part::Reminder => reminder(&incident, responder, directory).map(Change::Reminder),
             };
             notices.extend(change.map(|change| Notice { responder, change }));
         }
@@ -50,7 +51,20 @@ pub fn notices(board: &Board, directory: &Directory, events: &[Event]) -> Vec<No
 pub fn live_notices(incident: &v1::Incident, responder: ResponderId, directory: &Directory) -> Vec<Change> {
     let offer = latest_offer(incident, responder).filter(|offer| is_live(offer.state()));
     let assignment = assignment_notice(incident, responder, directory).filter(|going| going.place.is_some());
-    offer.map(Change::Offer).into_iter().chain(assignment.map(Change::Assignment)).collect()
+    let reminder = reminder(incident, responder, directory);
+    let offer = offer.map(Change::Offer).into_iter();
+    offer.chain(assignment.map(Change::Assignment)).chain(reminder.map(Change::Reminder)).collect()
+}
+
+/// "Are you on the way?", as long as it is doubted.
+fn reminder(
+    incident: &v1::Incident,
+    responder: ResponderId,
+    directory: &Directory,
+) -> Option<v1::AssignmentReminder> {
+    let assignment = assignment_notice(incident, responder, directory)?;
+    let doubt = assignment.doubt;
+    (doubt != 0).then_some(v1::AssignmentReminder { assignment: Some(assignment), doubt })
 }
 
 /// The latest assignment of `responder` in this incident. Place and person are shown until it has ended.
@@ -74,6 +88,7 @@ pub fn assignment_notice(
     if ended {
         return Some(notice);
     }
+    notice.doubt = going.doubt;
     notice.place = incident.place;
     notice.elder.clone_from(&incident.elder);
     let elder = Name::elder("elder", &incident.elder).ok().and_then(|id| directory.elder(id));
@@ -90,6 +105,7 @@ pub fn assignment_notice(
 enum Part {
     Offer,
     Assignment,
+    Reminder,
 }
 
 fn concerned(event: &IncidentEvent) -> Vec<(ResponderId, Part)> {
@@ -105,6 +121,7 @@ fn concerned(event: &IncidentEvent) -> Vec<(ResponderId, Part)> {
         | IncidentEvent::AssignmentAborted { responder, .. } => {
             vec![(*responder, Part::Assignment)]
         }
+        IncidentEvent::AssignmentDoubted { responder, .. } => vec![(*responder, Part::Reminder)],
         IncidentEvent::Opened(_)
         | IncidentEvent::AlertRaised(_)
         | IncidentEvent::PriorityRaised { .. }
@@ -117,7 +134,16 @@ fn concerned(event: &IncidentEvent) -> Vec<(ResponderId, Part)> {
         | IncidentEvent::SearchStopped { .. }
         | IncidentEvent::NoteAdded { .. }
         | IncidentEvent::Resolved { .. }
-        | IncidentEvent::Closed { .. } => Vec::new(),
+        | IncidentEvent::Closed { .. }
+        | IncidentEvent::TakenOver { .. }
+        | IncidentEvent::Triaged { .. }
+        | IncidentEvent::HandedOver { .. }
+        | IncidentEvent::Merged { .. }
+        | IncidentEvent::Absorbed { .. }
+        | IncidentEvent::Reopened { .. }
+        | IncidentEvent::Cancelled { .. }
+        | IncidentEvent::SaidToBeWell { .. }
+        | IncidentEvent::RespondersNeeded { .. } => Vec::new(),
     }
 }
 

@@ -1,9 +1,10 @@
 //! The story of an incident: each event in words and times, for people.
 
 use dispatch::{
-    Alert, Chosen, EscalationReason, EscalationStep, IncidentEvent, OfferEnd, Opened, Subject, Timer, Wave,
+    Alert, Chosen, Disposition, Doubt, EscalationReason, EscalationStep, IncidentEvent, OfferEnd, Opened,
+    Service, Subject, Timer, Wave,
 };
-use model::{IncidentId, OfferId, ResponderId, Timestamp};
+use model::{DeviceId, IncidentId, Kind, OfferId, Place, Priority, ResponderId, Timestamp};
 use wire::{Name, place_to_wire, time_to_wire, v1};
 
 use crate::Change;
@@ -35,9 +36,17 @@ pub(crate) fn opened(id: IncidentId, change: Change<'_>, opened: &Opened) -> v1:
         place: opened.place.map(place_to_wire),
         org_unit: opened.org_unit.map(|code| code.to_string()).unwrap_or_default(),
         exercise: opened.exercise,
+        responders_needed: 1,
         durable_at: change.durable_at.map(time_to_wire),
         ..v1::Incident::default()
     }
+}
+
+/// Shows the alerts of an incident that went up in this one here as well, where they belong in time.
+pub(crate) fn take_alerts(incident: &mut v1::Incident, absorbed: &v1::Incident) {
+    incident.alerts.extend(absorbed.alerts.iter().cloned());
+    incident.alerts.sort_by_key(|alert| alert.alert_id);
+    tidy_alerts(&mut incident.alerts);
 }
 
 /// Writes `event` into the incident.
@@ -57,19 +66,14 @@ struct Teller<'a> {
 impl Teller<'_> {
     fn tell(&mut self, event: &IncidentEvent) {
         use v1::TimelineAction as Action;
-        let now = Some(time_to_wire(self.at));
         match event {
             IncidentEvent::Opened(opened) => {
                 self.step(ANHU, Action::Opened, format!("{} {}", opened.priority, opened.kind));
             }
             IncidentEvent::AlertRaised(alert) => self.alert(alert),
-            IncidentEvent::PriorityRaised { priority, kind } => {
-                self.incident.priority = v1::Priority::from(*priority).into();
-                self.incident.kind = v1::Kind::from(*kind).into();
-                self.step(ANHU, Action::PriorityRaised, format!("{priority} because of {kind}"));
-            }
+            IncidentEvent::PriorityRaised { priority, kind } => self.priority_raised(*priority, *kind),
             IncidentEvent::Restored { device, kind } => {
-                self.step(&format!("devices/{device}"), Action::Restored, format!("{kind} is over"));
+                self.step(&device_or_anhu(Some(device)), Action::Restored, format!("{kind} is over"));
             }
             IncidentEvent::TimersArmed { timers } => self.timers(timers),
             IncidentEvent::WaveSent(wave) => self.wave(wave),
@@ -79,16 +83,7 @@ impl Teller<'_> {
             IncidentEvent::OfferSeen { offer } => {
                 self.offer(*offer, v1::OfferState::Seen, Action::OfferSeen, "");
             }
-            IncidentEvent::OfferAccepted { offer, responder } => {
-                self.offer(*offer, v1::OfferState::Accepted, Action::OfferAccepted, "");
-                self.incident.accepted_at = self.incident.accepted_at.or(now);
-                self.incident.assignments.push(v1::Assignment {
-                    responder: Name::Responder(*responder).to_string(),
-                    state: v1::AssignmentState::Assigned.into(),
-                    accepted_at: now,
-                    ..v1::Assignment::default()
-                });
-            }
+            IncidentEvent::OfferAccepted { offer, responder } => self.offer_accepted(*offer, *responder),
             IncidentEvent::OfferEnded { offer, end, .. } => self.offer_ended(*offer, end),
             IncidentEvent::AssignmentAdvanced { responder, state } => {
                 self.assignment(*responder, v1::AssignmentState::from(*state), "");
@@ -97,32 +92,178 @@ impl Teller<'_> {
                 self.assignment(*responder, v1::AssignmentState::Aborted, reason);
             }
             IncidentEvent::Escalated { step, reason } => self.escalated(*step, *reason),
-            IncidentEvent::Acknowledged { operator } => {
-                self.incident.state = v1::IncidentState::Acknowledged.into();
-                self.incident.operator.clone_from(operator);
-                self.incident.acknowledged_at = now;
-                self.operator_step(operator, Action::Acknowledged, "");
-            }
+            IncidentEvent::Acknowledged { operator } => self.acknowledged(operator),
             IncidentEvent::SearchStopped { operator, reason } => {
                 self.operator_step(operator, Action::SearchStopped, reason);
             }
             IncidentEvent::NoteAdded { operator, text } => self.operator_step(operator, Action::Note, text),
             IncidentEvent::Resolved { operator, disposition, note } => {
-                self.incident.state = v1::IncidentState::Resolved.into();
-                self.incident.disposition = v1::Disposition::from(*disposition).into();
-                self.incident.resolved_at = now;
-                self.operator_step(operator, Action::Resolved, note);
+                self.resolved(operator, *disposition, note);
             }
-            IncidentEvent::Closed { operator } => {
-                self.incident.state = v1::IncidentState::Closed.into();
-                self.incident.closed_at = now;
-                self.incident.next_deadline = None;
-                match operator {
-                    Some(operator) => self.operator_step(operator, Action::Closed, ""),
-                    None => self.step(ANHU, Action::Closed, String::new()),
-                }
+            IncidentEvent::Closed { operator } => self.closed_by(operator.as_deref()),
+            IncidentEvent::TakenOver { operator, from, reason } => self.taken_over(operator, from, reason),
+            IncidentEvent::Triaged { operator, priority, kind, reason } => {
+                self.triaged(operator, *priority, *kind, reason);
+            }
+            IncidentEvent::HandedOver { operator, service, note } => {
+                self.handed_over(operator, *service, note);
+            }
+            IncidentEvent::Merged { into, operator, reason } => self.merged(*into, operator, reason),
+            IncidentEvent::Absorbed { from, kind, alert_count, place, .. } => {
+                self.absorbed(*from, *kind, *alert_count, *place);
+            }
+            IncidentEvent::Reopened { operator, reason } => self.reopened(operator, reason),
+            IncidentEvent::Cancelled { device } => self.cancelled(device.as_ref()),
+            IncidentEvent::SaidToBeWell { device } => {
+                self.all_is_well(device.as_ref(), Action::SaidToBeWell);
+            }
+            IncidentEvent::AssignmentDoubted { responder, doubt } => self.doubted(*responder, *doubt),
+            IncidentEvent::RespondersNeeded { count } => {
+                self.incident.responders_needed = *count;
+                self.step(ANHU, Action::RespondersNeeded, format!("{count} must go"));
             }
         }
+    }
+
+    fn urgency_is(&mut self, priority: Priority, kind: Kind) {
+        self.incident.priority = v1::Priority::from(priority).into();
+        self.incident.kind = v1::Kind::from(kind).into();
+    }
+
+    fn priority_raised(&mut self, priority: Priority, kind: Kind) {
+        self.urgency_is(priority, kind);
+        let detail = format!("{priority} because of {kind}");
+        self.step(ANHU, v1::TimelineAction::PriorityRaised, detail);
+    }
+
+    fn triaged(&mut self, operator: &str, priority: Priority, kind: Kind, reason: &str) {
+        self.urgency_is(priority, kind);
+        let detail = format!("{priority} {kind}: {reason}");
+        self.operator_step(operator, v1::TimelineAction::Triaged, &detail);
+    }
+
+    fn acknowledged(&mut self, operator: &str) {
+        self.taken_by(operator);
+        self.incident.acknowledged_at = Some(time_to_wire(self.at));
+        self.operator_step(operator, v1::TimelineAction::Acknowledged, "");
+    }
+
+    fn taken_over(&mut self, operator: &str, from: &str, reason: &str) {
+        self.taken_by(operator);
+        let detail = format!("from operators/{from}: {reason}");
+        self.operator_step(operator, v1::TimelineAction::TakenOver, &detail);
+    }
+
+    fn reopened(&mut self, operator: &str, reason: &str) {
+        self.taken_by(operator);
+        self.incident.disposition = v1::Disposition::Unspecified.into();
+        (self.incident.resolved_at, self.incident.cancelled_at) = (None, None);
+        self.incident.next_deadline = None;
+        self.operator_step(operator, v1::TimelineAction::Reopened, reason);
+    }
+
+    fn resolved(&mut self, operator: &str, disposition: Disposition, note: &str) {
+        self.ended(v1::IncidentState::Resolved, Some(disposition));
+        self.incident.resolved_at = Some(time_to_wire(self.at));
+        self.operator_step(operator, v1::TimelineAction::Resolved, note);
+    }
+
+    fn cancelled(&mut self, device: Option<&DeviceId>) {
+        self.ended(v1::IncidentState::Cancelled, Some(Disposition::CancelledByElder));
+        self.incident.cancelled_at = Some(time_to_wire(self.at));
+        self.all_is_well(device, v1::TimelineAction::Cancelled);
+    }
+
+    /// The elder said so, by a device or to an operator.
+    fn all_is_well(&mut self, device: Option<&DeviceId>, action: v1::TimelineAction) {
+        let told = if device.is_some() { "" } else { ", as an operator was told" };
+        let detail = format!("the elder says that all is well{told}");
+        self.step(&device_or_anhu(device), action, detail);
+    }
+
+    fn taken_by(&mut self, operator: &str) {
+        self.incident.state = v1::IncidentState::Acknowledged.into();
+        operator.clone_into(&mut self.incident.operator);
+    }
+
+    fn ended(&mut self, state: v1::IncidentState, disposition: Option<Disposition>) {
+        self.incident.state = state.into();
+        self.incident.next_deadline = None;
+        if let Some(disposition) = disposition {
+            self.incident.disposition = v1::Disposition::from(disposition).into();
+        }
+    }
+
+    fn closed(&mut self) {
+        self.ended(v1::IncidentState::Closed, None);
+        self.incident.closed_at = Some(time_to_wire(self.at));
+    }
+
+    fn closed_by(&mut self, operator: Option<&str>) {
+        self.closed();
+        match operator {
+            Some(operator) => self.operator_step(operator, v1::TimelineAction::Closed, ""),
+            None => self.step(ANHU, v1::TimelineAction::Closed, String::new()),
+        }
+    }
+
+    /// A public service was called.
+    fn handed_over(&mut self, operator: &str, service: Service, note: &str) {
+        self.incident.handed_over.push(v1::HandOver {
+            service: v1::PublicService::from(service).into(),
+            operator: operator.to_owned(),
+            note: note.to_owned(),
+            at: Some(time_to_wire(self.at)),
+        });
+        let detail = format!("{} {note}", service.as_str());
+        self.operator_step(operator, v1::TimelineAction::HandedOver, detail.trim_end());
+    }
+
+    /// It is history, and another one goes on.
+    fn merged(&mut self, into: IncidentId, operator: &str, reason: &str) {
+        self.closed();
+        self.incident.disposition = v1::Disposition::from(Disposition::Duplicate).into();
+        self.incident.merged_into = Name::Incident(into).to_string();
+        let detail = format!("into incidents/{into}: {reason}");
+        self.operator_step(operator, v1::TimelineAction::Merged, &detail);
+    }
+
+    /// Another one went up in it; its alerts were taken before.
+    fn absorbed(&mut self, from: IncidentId, kind: Kind, alert_count: u32, place: Option<Place>) {
+        let incident = &mut *self.incident;
+        incident.alert_count = incident.alert_count.saturating_add(alert_count);
+        incident.place = incident.place.or(place.map(place_to_wire));
+        incident.absorbed.push(Name::Incident(from).to_string());
+        let alerts = if alert_count == 1 { "alert" } else { "alerts" };
+        let detail = format!("incidents/{from} ({kind}, {alert_count} {alerts})");
+        self.step(ANHU, v1::TimelineAction::Absorbed, detail);
+    }
+
+    fn offer_accepted(&mut self, offer: OfferId, responder: ResponderId) {
+        self.offer(offer, v1::OfferState::Accepted, v1::TimelineAction::OfferAccepted, "");
+        let now = Some(time_to_wire(self.at));
+        self.incident.accepted_at = self.incident.accepted_at.or(now);
+        self.incident.assignments.push(v1::Assignment {
+            responder: Name::Responder(responder).to_string(),
+            state: v1::AssignmentState::Assigned.into(),
+            accepted_at: now,
+            ..v1::Assignment::default()
+        });
+    }
+
+    /// Who accepted does not seem to come.
+    fn doubted(&mut self, responder: ResponderId, doubt: Doubt) {
+        let name = Name::Responder(responder).to_string();
+        let words = match doubt {
+            Doubt::NotMoving => "is not on the way and has not come nearer; asked again",
+            Doubt::Overdue => "should have arrived; asked again",
+        };
+        let going = self.incident.assignments.iter_mut().rev().find(|going| going.responder == name);
+        if let Some(going) = going {
+            going.set_doubt(v1::Doubt::from(doubt));
+            going.doubted_at = Some(time_to_wire(self.at));
+        }
+        self.step(ANHU, v1::TimelineAction::AssignmentDoubted, format!("{name} {words}"));
     }
 
     fn alert(&mut self, alert: &Alert) {
@@ -159,14 +300,7 @@ impl Teller<'_> {
             retained: alert.retained,
             late,
         });
-        // The first alert says how it began, so the second goes first.
-        if incident.alerts.len() > ALERTS_SHOWN {
-            incident.alerts.remove(1);
-        }
-        let with_raw = incident.alerts.iter_mut().rev().filter(|alert| !alert.raw.is_empty());
-        for older in with_raw.skip(RAW_SHOWN) {
-            older.raw.clear();
-        }
+        tidy_alerts(&mut incident.alerts);
         let actor = if device.is_empty() { "call" } else { device.as_str() };
         self.step(actor, v1::TimelineAction::Alert, format!("{} {}", alert.kind, alert.detail));
     }
@@ -184,6 +318,7 @@ impl Teller<'_> {
             distance_metres: chosen.distance.0,
             eta_seconds: seconds(chosen),
             from_station: chosen.from_station,
+            uncovers: chosen.uncovers.map(|town| town.to_string()).unwrap_or_default(),
         };
         let left_out =
             |left: &dispatch::LeftOut| v1::LeftOut { reason: left.reason.clone(), count: left.count };
@@ -195,12 +330,17 @@ impl Teller<'_> {
             considered: wave.considered,
             left_out: wave.left_out.iter().map(left_out).collect(),
             chosen: wave.chosen.iter().map(chosen).collect(),
+            operator: wave.operator.as_ref().map(|who| format!("operators/{who}")).unwrap_or_default(),
+            instead_of: wave.instead_of.map(|who| Name::Responder(who).to_string()).unwrap_or_default(),
         });
         keep_last(&mut self.incident.decisions, OFFERS_SHOWN);
         let actor = wave.operator.as_ref().map_or_else(|| ANHU.to_owned(), |who| format!("operators/{who}"));
+        if wave.chosen.is_empty() {
+            self.step(&actor, v1::TimelineAction::NobodyFound, nobody_found(wave));
+        }
         for chosen in &wave.chosen {
             let responder = Name::Responder(chosen.responder).to_string();
-            let detail = format!("{responder}, {}, {} s", chosen.distance, seconds(chosen));
+            let detail = why_chosen(&responder, chosen, wave.instead_of);
             self.incident.offers.push(v1::Offer {
                 offer_id: chosen.offer.0,
                 responder,
@@ -280,6 +420,8 @@ impl Teller<'_> {
             return;
         };
         known.set_state(state);
+        // Whoever does something after all is doubted no more.
+        known.set_doubt(v1::Doubt::Unspecified);
         match state {
             v1::AssignmentState::Unspecified
             | v1::AssignmentState::Assigned
@@ -327,6 +469,50 @@ impl Teller<'_> {
         self.incident.timeline.push(entry);
         keep_last(&mut self.incident.timeline, STEPS_SHOWN);
     }
+}
+
+/// The first alert says how it began, so of too many the second goes first; and raw bytes are shown of the latest only.
+fn tidy_alerts(alerts: &mut Vec<v1::Alert>) {
+    if alerts.len() > ALERTS_SHOWN {
+        alerts.drain(1..=alerts.len() - ALERTS_SHOWN);
+    }
+    let with_raw = alerts.iter_mut().rev().filter(|alert| !alert.raw.is_empty());
+    for older in with_raw.skip(RAW_SHOWN) {
+        older.raw.clear();
+    }
+}
+
+fn device_or_anhu(device: Option<&DeviceId>) -> String {
+    device.map_or_else(|| ANHU.to_owned(), |id| Name::Device(id.clone()).to_string())
+}
+
+/// One choice in words: who, how far, how soon, and what else was weighed.
+fn why_chosen(responder: &str, chosen: &Chosen, instead_of: Option<ResponderId>) -> String {
+    let mut detail = format!("{responder}, {}, {} s", chosen.distance, seconds(chosen));
+    if chosen.from_station {
+        detail.push_str(", from the station");
+    }
+    if let Some(town) = chosen.uncovers {
+        detail.push_str(&format!(", the last one free of {town}"));
+    }
+    if let Some(best) = instead_of {
+        detail.push_str(&format!(", policy would have asked responders/{best}"));
+    }
+    detail
+}
+
+/// Why nobody was asked, in words.
+fn nobody_found(wave: &Wave) -> String {
+    let reasons: Vec<_> = wave
+        .left_out
+        .iter()
+        .map(|left| format!("{} {}", left.count, left.reason.replace('_', " ")))
+        .collect();
+    let mut detail = format!("nobody to ask within {}, {} looked at", wave.reach, wave.considered);
+    if !reasons.is_empty() {
+        detail.push_str(&format!(": {}", reasons.join(", ")));
+    }
+    detail
 }
 
 fn seconds(chosen: &Chosen) -> u32 {

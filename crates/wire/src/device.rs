@@ -67,6 +67,9 @@ fn read(device: DeviceId, content: device_signal::Content) -> Result<Vec<Signal>
 }
 
 fn read_alert(device: DeviceId, alert: v1::DeviceAlert) -> Result<Vec<Signal>, Refusal> {
+    if alert.cancel {
+        return Ok(vec![signal_of(device, alert, Content::Cancel)]);
+    }
     let kind = match Kind::read("kind", alert.kind) {
         Ok(kind) if kind != Kind::Unreadable => kind,
         Ok(_) | Err(_) if alert.kind == 0 => {
@@ -77,17 +80,21 @@ fn read_alert(device: DeviceId, alert: v1::DeviceAlert) -> Result<Vec<Signal>, R
             return Err(Refusal { device: Some(device), reason });
         }
     };
-    let mut detail = alert.detail;
+    let mut detail = alert.detail.clone();
     detail.truncate(detail.floor_char_boundary(Content::MAX_DETAIL_BYTES));
     let content = if alert.restore { Content::Restore { kind } } else { Content::Alert { kind, detail } };
-    Ok(vec![Signal {
+    Ok(vec![signal_of(device, alert, content)])
+}
+
+fn signal_of(device: DeviceId, alert: v1::DeviceAlert, content: Content) -> Signal {
+    Signal {
         source_id: Some(alert.id).filter(|id| !id.is_empty()),
         occurred_at: alert.occurred_at.as_ref().and_then(given_time),
         place: alert.place.as_ref().and_then(fix),
         battery_percent: alert.battery_percent.and_then(percent),
         test: alert.test,
         ..Signal::new(device, content)
-    }])
+    }
 }
 
 fn read_telemetry(device: DeviceId, telemetry: v1::DeviceTelemetry) -> Result<Vec<Signal>, Refusal> {
@@ -165,6 +172,14 @@ mod tests {
                        "place":{"latitude":32.7,"longitude":119.0}}"#;
         let read = decode_on("alert", &protobuf.encode_to_vec()).expect("an alert");
         assert_eq!(read, decode_on("alert", json.as_bytes()).expect("an alert"));
+    }
+
+    #[test]
+    fn the_cancel_key_reads_the_same_from_json_and_from_protobuf() {
+        let protobuf = v1::DeviceAlert { cancel: true, id: "c-1".to_owned(), ..v1::DeviceAlert::default() };
+        let read = decode_on("alert", &protobuf.encode_to_vec()).expect("a cancel");
+        assert_eq!(read[0].content, Content::Cancel);
+        assert_eq!(read, decode_on("alert", br#"{"kind":"cancel","id":"c-1"}"#).expect("a cancel"));
     }
 
     #[test]

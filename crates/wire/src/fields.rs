@@ -51,8 +51,9 @@ pub fn place_to_wire(place: Place) -> v1::Place {
     }
 }
 
-/// Returns the place in a record of ours, whose degrees are WGS-84 already.
-pub(crate) fn place_from_record(place: &v1::Place) -> Option<Place> {
+/// Returns the place in a record or response of ours, whose degrees are WGS-84 already; `None` when it is off the globe.
+#[must_use]
+pub fn place_from_record(place: &v1::Place) -> Option<Place> {
     let system = CoordinateSystem::read("place.system", place.system).ok()?;
     let e7 = |degrees: f64| (degrees * 1e7).round() as i32;
     Place::from_e7(e7(place.latitude), e7(place.longitude), system)

@@ -12,8 +12,10 @@ mod registry_records;
 mod words;
 
 pub use device::{PROFILE, signals_of};
-pub use dispatch_journal::{dispatch_record, read_dispatch_record};
-pub use fields::{FieldFault, place_from_request, place_to_wire, time_from_wire, time_to_wire};
+pub use dispatch_journal::{DispatchRecord, dispatch_record, read_dispatch_record};
+pub use fields::{
+    FieldFault, place_from_record, place_from_request, place_to_wire, time_from_wire, time_to_wire,
+};
 pub use names::{Name, NameFault};
 pub use registry_journal::{read_registry_record, registry_record};
 pub use words::FromWire;

@@ -1,13 +1,13 @@
 //! The registry journal: one record holds everything that one command entered.
 
-use model::{DeviceId, Timestamp};
+use model::{DeviceId, Timestamp, TravelMode};
 use prost::Message as _;
 use registry::{Binding, CategoryRecord, Device, Elder, Event, Gender, OrgUnit, Provider, Responder};
 
 use crate::{
     FromWire as _, Name, Unreadable,
     fields::place_from_record,
-    registry_records::{date_if_given, given, org_unit, skills},
+    registry_records::{certificates, date_if_given, given, org_unit, skills},
     time_from_wire, time_to_wire,
     v1::{self, registry_event},
 };
@@ -100,6 +100,8 @@ fn responder_from_record(responder: v1::Responder) -> Option<Responder> {
         org_unit: org_unit("", &responder.org_unit).ok()?,
         skills: skills("", &responder.skills).ok()?,
         base: if_given(responder.base.as_ref(), place_from_record)?.into(),
+        travels: TravelMode::read("", responder.travels).ok()?,
+        certificates: certificates("", &responder.certificates).ok()?,
     })
 }
 
@@ -148,7 +150,10 @@ fn if_given<W, T>(wire: Option<&W>, read: impl Fn(&W) -> Option<T>) -> Option<Op
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;
-    use model::{CoordinateSystem, ElderId, OrgUnitCode, Place, ProviderId, ResponderId, Skill, Skills};
+    use model::{
+        Certificates, CoordinateSystem, ElderId, ExpiryDay, OrgUnitCode, Place, ProviderId, ResponderId,
+        Skill, Skills,
+    };
     use registry::{Category, Contact};
 
     use super::*;
@@ -201,6 +206,8 @@ mod tests {
                 org_unit: code,
                 skills: Skills::NONE.with(Skill::Lift),
                 base: None.into(),
+                travels: TravelMode::Car,
+                certificates: Certificates::NONE.with(Skill::Lift, ExpiryDay(20_908)),
             }),
             Event::ElderCreated(elder),
             Event::DeviceCreated(Device { id: device.clone(), model: "SOS".to_owned(), org_unit: None }),
@@ -214,5 +221,19 @@ mod tests {
         ];
         let bytes = registry_record(Timestamp(7), &events);
         assert_eq!(read_registry_record(&bytes), Ok((Timestamp(7), events)));
+    }
+    #[test]
+    fn a_responder_entered_before_there_were_travel_modes_rides_an_electric_bicycle() {
+        let responder = v1::Responder {
+            name: "responders/3".to_owned(),
+            org_unit: "341181".to_owned(),
+            ..v1::Responder::default()
+        };
+        let event = v1::RegistryEvent { event: Some(registry_event::Event::ResponderCreated(responder)) };
+        let record = v1::RegistryRecord { at_ms: 7, events: vec![event] }.encode_to_vec();
+        let (_, events) = read_registry_record(&record).expect("an old record");
+        let Event::ResponderCreated(responder) = &events[0] else { panic!("a responder: {events:?}") };
+        assert_eq!(responder.travels, TravelMode::EBike);
+        assert_eq!(responder.certificates, Certificates::NONE);
     }
 }

@@ -1,10 +1,10 @@
 //! Registry records: elders, devices, providers, responders and org units, as requests and responses carry them.
 
 use jiff::civil::Date;
-use model::{OrgUnitCode, Skill, Skills};
+use model::{Certificates, OrgUnitCode, Skill, Skills, TravelMode};
 use registry::{
     Binding, Category, CategoryRecord, Contact, Device, Elder, Gender, NewCategory, NewDevice, NewElder,
-    NewOrgUnit, NewProvider, NewResponder, OrgUnit, Private, Provider, Responder,
+    NewOrgUnit, NewProvider, NewResponder, OrgUnit, Private, Provider, Responder, expires_after, last_day,
 };
 
 use crate::{FieldFault, FromWire as _, Name, place_from_request, place_to_wire, time_to_wire, v1};
@@ -39,6 +39,8 @@ impl From<&Responder> for v1::Responder {
             org_unit: responder.org_unit.to_string(),
             skills: responder.skills.iter().map(|skill| v1::Skill::from(skill).into()).collect(),
             base: responder.base.map(place_to_wire),
+            travels: v1::TravelMode::from(responder.travels).into(),
+            certificates: certificates_to_wire(responder.certificates),
         }
     }
 }
@@ -143,6 +145,8 @@ impl TryFrom<v1::Responder> for NewResponder {
             org_unit: org_unit("responder.org_unit", &responder.org_unit)?,
             skills: skills("responder.skills", &responder.skills)?,
             base: place_from_request("responder.base", responder.base.as_ref())?.into(),
+            travels: TravelMode::read("responder.travels", responder.travels)?,
+            certificates: certificates("responder.certificates", &responder.certificates)?,
         })
     }
 }
@@ -201,6 +205,28 @@ fn new_category(record: &v1::CategoryRecord) -> Result<NewCategory, FieldFault> 
 
 pub(crate) fn skills(field: &str, numbers: &[i32]) -> Result<Skills, FieldFault> {
     numbers.iter().map(|number| Skill::read(field, *number)).collect()
+}
+
+fn certificates_to_wire(certificates: Certificates) -> Vec<v1::Certificate> {
+    let held = Skill::ALL.into_iter().filter_map(|skill| Some((skill, certificates.expiry(skill)?)));
+    held.map(|(skill, expires)| v1::Certificate {
+        skill: v1::Skill::from(skill).into(),
+        valid_until: last_day(expires).to_string(),
+    })
+    .collect()
+}
+
+/// Reads certificates; of two for one skill the later holds.
+pub(crate) fn certificates(field: &str, held: &[v1::Certificate]) -> Result<Certificates, FieldFault> {
+    held.iter().try_fold(Certificates::NONE, |certificates, one| {
+        let skill = Skill::read(&format!("{field}.skill"), one.skill)?;
+        let field = format!("{field}.valid_until");
+        let last = date_if_given(&field, &one.valid_until)?;
+        let expires = last.and_then(expires_after).ok_or_else(|| {
+            FieldFault::new(&field, "is not a day from 1970 to 2149: write the last day, like 2027-03-31")
+        })?;
+        Ok(certificates.with(skill, certificates.expiry(skill).map_or(expires, |known| known.max(expires))))
+    })
 }
 
 pub(crate) fn org_unit(field: &str, code: &str) -> Result<OrgUnitCode, FieldFault> {

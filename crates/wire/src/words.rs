@@ -152,6 +152,10 @@ impl From<dispatch::EscalationStep> for v1::EscalationStep {
             dispatch::EscalationStep::RingAll => Self::RingAll,
             dispatch::EscalationStep::Supervisor => Self::Supervisor,
             dispatch::EscalationStep::Suggest120 => Self::Suggest120,
+            dispatch::EscalationStep::Suggest119 => Self::Suggest119,
+            dispatch::EscalationStep::Suggest110 => Self::Suggest110,
+            dispatch::EscalationStep::Station => Self::Station,
+            dispatch::EscalationStep::Family => Self::Family,
         }
     }
 }
@@ -165,6 +169,10 @@ impl FromWire for dispatch::EscalationStep {
             v1::EscalationStep::RingAll => Some(Self::RingAll),
             v1::EscalationStep::Supervisor => Some(Self::Supervisor),
             v1::EscalationStep::Suggest120 => Some(Self::Suggest120),
+            v1::EscalationStep::Suggest119 => Some(Self::Suggest119),
+            v1::EscalationStep::Suggest110 => Some(Self::Suggest110),
+            v1::EscalationStep::Station => Some(Self::Station),
+            v1::EscalationStep::Family => Some(Self::Family),
         }
     }
 }
@@ -182,6 +190,14 @@ impl From<dispatch::EscalationReason> for v1::EscalationReason {
             dispatch::EscalationReason::Late => Self::Late,
             dispatch::EscalationReason::Retained => Self::Retained,
             dispatch::EscalationReason::Aborted => Self::Aborted,
+            dispatch::EscalationReason::Opened => Self::Opened,
+            dispatch::EscalationReason::Dispatched => Self::Dispatched,
+            dispatch::EscalationReason::Resolved => Self::Resolved,
+            dispatch::EscalationReason::NotMoving => Self::NotMoving,
+            dispatch::EscalationReason::Overdue => Self::Overdue,
+            dispatch::EscalationReason::SaidToBeWell => Self::SaidToBeWell,
+            dispatch::EscalationReason::OperatorAsks => Self::OperatorAsks,
+            dispatch::EscalationReason::Corroborated => Self::Corroborated,
         }
     }
 }
@@ -201,6 +217,56 @@ impl FromWire for dispatch::EscalationReason {
             v1::EscalationReason::Late => Some(Self::Late),
             v1::EscalationReason::Retained => Some(Self::Retained),
             v1::EscalationReason::Aborted => Some(Self::Aborted),
+            v1::EscalationReason::Opened => Some(Self::Opened),
+            v1::EscalationReason::Dispatched => Some(Self::Dispatched),
+            v1::EscalationReason::Resolved => Some(Self::Resolved),
+            v1::EscalationReason::NotMoving => Some(Self::NotMoving),
+            v1::EscalationReason::Overdue => Some(Self::Overdue),
+            v1::EscalationReason::SaidToBeWell => Some(Self::SaidToBeWell),
+            v1::EscalationReason::OperatorAsks => Some(Self::OperatorAsks),
+            v1::EscalationReason::Corroborated => Some(Self::Corroborated),
+        }
+    }
+}
+
+impl From<dispatch::Service> for v1::PublicService {
+    fn from(word: dispatch::Service) -> Self {
+        match word {
+            dispatch::Service::Ambulance => Self::Ambulance,
+            dispatch::Service::FireBrigade => Self::FireBrigade,
+            dispatch::Service::Police => Self::Police,
+        }
+    }
+}
+
+impl FromWire for dispatch::Service {
+    type Wire = v1::PublicService;
+    fn from_wire(wire: v1::PublicService) -> Option<Self> {
+        match wire {
+            v1::PublicService::Unspecified => None,
+            v1::PublicService::Ambulance => Some(Self::Ambulance),
+            v1::PublicService::FireBrigade => Some(Self::FireBrigade),
+            v1::PublicService::Police => Some(Self::Police),
+        }
+    }
+}
+
+impl From<dispatch::Doubt> for v1::Doubt {
+    fn from(word: dispatch::Doubt) -> Self {
+        match word {
+            dispatch::Doubt::NotMoving => Self::NotMoving,
+            dispatch::Doubt::Overdue => Self::Overdue,
+        }
+    }
+}
+
+impl FromWire for dispatch::Doubt {
+    type Wire = v1::Doubt;
+    fn from_wire(wire: v1::Doubt) -> Option<Self> {
+        match wire {
+            v1::Doubt::Unspecified => None,
+            v1::Doubt::NotMoving => Some(Self::NotMoving),
+            v1::Doubt::Overdue => Some(Self::Overdue),
         }
     }
 }
@@ -401,8 +467,32 @@ impl From<dispatch::IncidentState> for v1::IncidentState {
             dispatch::IncidentState::New => Self::New,
             dispatch::IncidentState::Acknowledged => Self::Acknowledged,
             dispatch::IncidentState::Resolved => Self::Resolved,
+            dispatch::IncidentState::Cancelled => Self::Cancelled,
             dispatch::IncidentState::Closed => Self::Closed,
         }
+    }
+}
+
+impl From<model::TravelMode> for v1::TravelMode {
+    fn from(mode: model::TravelMode) -> Self {
+        match mode {
+            model::TravelMode::OnFoot => Self::OnFoot,
+            model::TravelMode::Bicycle => Self::Bicycle,
+            model::TravelMode::EBike => Self::EBike,
+            model::TravelMode::Car => Self::Car,
+        }
+    }
+}
+
+impl FromWire for model::TravelMode {
+    type Wire = v1::TravelMode;
+    fn from_wire(wire: v1::TravelMode) -> Option<Self> {
+        Some(match wire {
+            v1::TravelMode::Unspecified | v1::TravelMode::EBike => Self::EBike,
+            v1::TravelMode::OnFoot => Self::OnFoot,
+            v1::TravelMode::Bicycle => Self::Bicycle,
+            v1::TravelMode::Car => Self::Car,
+        })
     }
 }
 

@@ -22,15 +22,17 @@ fn in_drill_mode_every_alert_is_an_exercise_and_the_whole_chain_runs() {
         1 #1 opened for elder 7: P1 sos, exercise
         1 #1 alert 1 sos
         1 #1 wakes at 16 RingAll NotAcknowledged, 61 Supervisor NotAcknowledged
-        1 #1 wakes at 61 Supervisor NobodyAccepted, 91 Suggest120 NobodyAccepted
-        1 #1 wave 1 in 4500 m until 21: o1 r1 500 m
+        1 #1 wakes at 31 Station NobodyAccepted, 61 Supervisor NobodyAccepted, 76 Family NobodyAccepted, 91 Suggest120 NobodyAccepted
+        1 #1 wave 1 in 7200 m until 21: o1 r1 500 m
         2 #1 o1 r1 accepts
+        2 #1 wakes at 122 Moving r1, 402 Arrived r1
         3 drill false
         4 #2 opened for elder 8: P1 sos
         4 #2 alert 2 sos
         4 #2 wakes at 19 RingAll NotAcknowledged, 64 Supervisor NotAcknowledged
-        4 #2 wakes at 64 Supervisor NobodyAccepted, 94 Suggest120 NobodyAccepted
-        4 #2 finds nobody in 9000 m
+        4 #2 calls Family: Opened
+        4 #2 wakes at 34 Station NobodyAccepted, 64 Supervisor NobodyAccepted, 79 Family NobodyAccepted, 94 Suggest120 NobodyAccepted
+        4 #2 finds nobody in 14400 m 1 busy
         4 #2 calls Operators: NoCandidate
         4 #2 wakes at 34 SearchAgain
         ",
@@ -54,15 +56,16 @@ fn an_exercise_never_joins_a_real_incident_nor_the_other_way_round() {
         1 #2 opened for elder 7: P1 sos, exercise
         1 #2 alert 2 sos
         1 #2 wakes at 16 RingAll NotAcknowledged, 61 Supervisor NotAcknowledged
-        1 #2 wakes at 61 Supervisor NobodyAccepted, 91 Suggest120 NobodyAccepted
-        1 #2 finds nobody in 9000 m
+        1 #2 wakes at 31 Station NobodyAccepted, 61 Supervisor NobodyAccepted, 76 Family NobodyAccepted, 91 Suggest120 NobodyAccepted
+        1 #2 finds nobody in 14400 m
         1 #2 calls Operators: NoCandidate
         1 #2 wakes at 31 SearchAgain
         2 #1 alert 3 sos
         2 #1 now P1 sos
+        2 #1 calls Family: Opened
         2 #1 wakes at 17 RingAll NotAcknowledged, 62 Supervisor NotAcknowledged
-        2 #1 wakes at 62 Supervisor NobodyAccepted, 92 Suggest120 NobodyAccepted
-        2 #1 finds nobody in 9000 m
+        2 #1 wakes at 32 Station NobodyAccepted, 62 Supervisor NobodyAccepted, 77 Family NobodyAccepted, 92 Suggest120 NobodyAccepted
+        2 #1 finds nobody in 14400 m
         2 #1 calls Operators: NoCandidate
         2 #1 wakes at 32 SearchAgain
         3 #2 alert 4 low_battery

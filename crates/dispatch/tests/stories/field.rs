@@ -27,10 +27,12 @@ fn the_first_to_accept_goes_and_all_others_are_free_again() {
         0 #1 opened for elder 7: P1 sos
         0 #1 alert 1 sos
         0 #1 wakes at 15 RingAll NotAcknowledged, 60 Supervisor NotAcknowledged
-        0 #1 wakes at 60 Supervisor NobodyAccepted, 90 Suggest120 NobodyAccepted
-        0 #1 wave 1 in 4500 m until 20: o1 r1 100 m, o2 r2 200 m, o3 r3 300 m
+        0 #1 calls Family: Opened
+        0 #1 wakes at 30 Station NobodyAccepted, 60 Supervisor NobodyAccepted, 75 Family NobodyAccepted, 90 Suggest120 NobodyAccepted
+        0 #1 wave 1 in 7200 m until 20: o1 r1 100 m, o2 r2 200 m, o3 r3 300 m
         0 #1 taken by ann
         3 #1 o2 r2 accepts
+        3 #1 wakes at 123 Moving r2, 343 Arrived r2
         3 #1 o1 r1 Withdrawn(\"somebody else was first\")
         3 #1 o3 r3 Withdrawn(\"somebody else was first\")
         4 refused: OfferOver { offer: OfferId(1), state: Withdrawn }
@@ -39,32 +41,49 @@ fn the_first_to_accept_goes_and_all_others_are_free_again() {
         6 #2 opened for elder 8: P1 sos
         6 #2 alert 2 sos
         6 #2 wakes at 21 RingAll NotAcknowledged, 66 Supervisor NotAcknowledged
-        6 #2 wakes at 66 Supervisor NobodyAccepted, 96 Suggest120 NobodyAccepted
-        6 #2 wave 1 in 4500 m until 26: o4 r1 100 m, o5 r3 300 m
+        6 #2 calls Family: Opened
+        6 #2 wakes at 36 Station NobodyAccepted, 66 Supervisor NobodyAccepted, 81 Family NobodyAccepted, 96 Suggest120 NobodyAccepted
+        6 #2 wave 1 in 7200 m until 26: o4 r1 100 m, o5 r3 300 m
         21 #2 calls RingAll: NotAcknowledged
         26 #2 o4 r1 Expired
         26 #2 o5 r3 Expired
-        26 #2 finds nobody in 9000 m
-        26 #2 calls Operators: NoCandidate
-        26 #2 wakes at 56 SearchAgain
-        56 #2 wave 2 in 4500 m until 76: o6 r1 100 m, o7 r3 300 m
+        26 #2 wave 2 in 7200 m until 46: o6 r1 100 m, o7 r3 300 m
+        36 #2 calls Station: NobodyAccepted
+        46 #2 o6 r1 Expired
+        46 #2 o7 r3 Expired
+        46 #2 wave 3 in 14400 m until 66: o8 r1 100 m, o9 r3 300 m
+        66 #2 o8 r1 Expired
+        66 #2 o9 r3 Expired
         66 #2 calls Supervisor: NotAcknowledged
         66 #2 wakes at 366 Supervisor NotAcknowledged
         66 #2 calls Supervisor: NobodyAccepted
-        76 #2 o6 r1 Expired
-        76 #2 o7 r3 Expired
-        76 #2 finds nobody in 9000 m
-        76 #2 calls Operators: NoCandidate
-        76 #2 wakes at 106 SearchAgain
+        66 #2 finds nobody in 14400 m 2 already_asked 1 busy
+        66 #2 calls Operators: NoCandidate
+        66 #2 wakes at 96 SearchAgain
+        81 #2 calls Family: NobodyAccepted
         96 #2 calls Suggest120: NobodyAccepted
-        106 #2 wave 3 in 9000 m until 126: o8 r1 100 m, o9 r3 300 m
-        126 #2 o8 r1 Expired
-        126 #2 o9 r3 Expired
-        126 #2 finds nobody in 9000 m
-        126 #2 calls Operators: NoCandidate
+        96 #2 wakes at 126 SearchAgain
+        123 #1 r2 seems NotMoving
+        123 #1 calls Operators: NotMoving
+        123 #1 wakes at 153 Station NobodyAccepted, 183 Supervisor NobodyAccepted, 198 Family NobodyAccepted, 213 Suggest120 NobodyAccepted
+        123 #1 wave 2 in 7200 m until 143: o10 r1 100 m, o11 r3 300 m
         126 #2 wakes at 156 SearchAgain
+        143 #1 o10 r1 Expired
+        143 #1 o11 r3 Expired
+        143 #1 wave 3 in 7200 m until 163: o12 r1 100 m, o13 r3 300 m
+        153 #1 calls Station: NobodyAccepted
         156 #2 wakes at 186 SearchAgain
+        163 #1 o12 r1 Expired
+        163 #1 o13 r3 Expired
+        163 #1 wave 4 in 14400 m until 183: o14 r1 100 m, o15 r3 300 m
+        183 #1 o14 r1 Expired
+        183 #1 o15 r3 Expired
+        183 #1 calls Supervisor: NobodyAccepted
+        183 #1 finds nobody in 14400 m 2 already_asked 1 busy
+        183 #1 calls Operators: NoCandidate
+        183 #1 wakes at 213 SearchAgain
         186 #2 wakes at 216 SearchAgain
+        198 #1 calls Family: NobodyAccepted
         ",
     );
 }
@@ -77,8 +96,9 @@ fn an_offer_is_answered_by_whom_it_was_made_to() {
         0 #1 opened for elder 7: P1 sos
         0 #1 alert 1 sos
         0 #1 wakes at 15 RingAll NotAcknowledged, 60 Supervisor NotAcknowledged
-        0 #1 wakes at 60 Supervisor NobodyAccepted, 90 Suggest120 NobodyAccepted
-        0 #1 wave 1 in 4500 m until 20: o1 r1 100 m, o2 r2 200 m, o3 r3 300 m
+        0 #1 calls Family: Opened
+        0 #1 wakes at 30 Station NobodyAccepted, 60 Supervisor NobodyAccepted, 75 Family NobodyAccepted, 90 Suggest120 NobodyAccepted
+        0 #1 wave 1 in 7200 m until 20: o1 r1 100 m, o2 r2 200 m, o3 r3 300 m
         0 #1 taken by ann
         3 refused: NotYourOffer { offer: OfferId(1), owner: ResponderId(1) }
         3 refused: NotYourOffer { offer: OfferId(1), owner: ResponderId(1) }
@@ -106,8 +126,9 @@ fn an_offer_is_delivered_and_seen_once_and_late_news_changes_nothing() {
         0 #1 opened for elder 7: P1 sos
         0 #1 alert 1 sos
         0 #1 wakes at 15 RingAll NotAcknowledged, 60 Supervisor NotAcknowledged
-        0 #1 wakes at 60 Supervisor NobodyAccepted, 90 Suggest120 NobodyAccepted
-        0 #1 wave 1 in 4500 m until 20: o1 r1 100 m, o2 r2 200 m, o3 r3 300 m
+        0 #1 calls Family: Opened
+        0 #1 wakes at 30 Station NobodyAccepted, 60 Supervisor NobodyAccepted, 75 Family NobodyAccepted, 90 Suggest120 NobodyAccepted
+        0 #1 wave 1 in 7200 m until 20: o1 r1 100 m, o2 r2 200 m, o3 r3 300 m
         0 #1 taken by ann
         1 #1 o1 delivered
         1 nothing
@@ -115,6 +136,7 @@ fn an_offer_is_delivered_and_seen_once_and_late_news_changes_nothing() {
         2 nothing
         3 #1 o2 seen
         4 #1 o1 r1 accepts
+        4 #1 wakes at 124 Moving r1, 324 Arrived r1
         4 #1 o2 r2 Withdrawn(\"somebody else was first\")
         4 #1 o3 r3 Withdrawn(\"somebody else was first\")
         5 nothing
@@ -125,32 +147,37 @@ fn an_offer_is_delivered_and_seen_once_and_late_news_changes_nothing() {
 }
 
 #[test]
-fn a_yes_in_the_last_moment_counts_and_one_after_it_does_not() {
+fn a_yes_in_the_last_moment_counts() {
     check(
         &[(0, free(1, 100)), (0, sos(7)), (0, takes("ann", 1)), (20, accepts(1, 1))],
         "
         0 #1 opened for elder 7: P1 sos
         0 #1 alert 1 sos
         0 #1 wakes at 15 RingAll NotAcknowledged, 60 Supervisor NotAcknowledged
-        0 #1 wakes at 60 Supervisor NobodyAccepted, 90 Suggest120 NobodyAccepted
-        0 #1 wave 1 in 4500 m until 20: o1 r1 100 m
+        0 #1 calls Family: Opened
+        0 #1 wakes at 30 Station NobodyAccepted, 60 Supervisor NobodyAccepted, 75 Family NobodyAccepted, 90 Suggest120 NobodyAccepted
+        0 #1 wave 1 in 7200 m until 20: o1 r1 100 m
         0 #1 taken by ann
         20 #1 o1 r1 accepts
+        20 #1 wakes at 140 Moving r1, 340 Arrived r1
         ",
     );
+}
+
+#[test]
+fn a_yes_after_the_last_moment_does_not_count_and_they_are_asked_again() {
     check(
         &[(0, free(1, 100)), (0, sos(7)), (0, takes("ann", 1)), (21, accepts(1, 1))],
         "
         0 #1 opened for elder 7: P1 sos
         0 #1 alert 1 sos
         0 #1 wakes at 15 RingAll NotAcknowledged, 60 Supervisor NotAcknowledged
-        0 #1 wakes at 60 Supervisor NobodyAccepted, 90 Suggest120 NobodyAccepted
-        0 #1 wave 1 in 4500 m until 20: o1 r1 100 m
+        0 #1 calls Family: Opened
+        0 #1 wakes at 30 Station NobodyAccepted, 60 Supervisor NobodyAccepted, 75 Family NobodyAccepted, 90 Suggest120 NobodyAccepted
+        0 #1 wave 1 in 7200 m until 20: o1 r1 100 m
         0 #1 taken by ann
         20 #1 o1 r1 Expired
-        20 #1 finds nobody in 9000 m
-        20 #1 calls Operators: NoCandidate
-        20 #1 wakes at 50 SearchAgain
+        20 #1 wave 2 in 7200 m until 40: o2 r1 100 m
         21 refused: OfferOver { offer: OfferId(1), state: Expired }
         ",
     );
@@ -164,8 +191,9 @@ fn declining_twice_is_fine() {
         0 #1 opened for elder 7: P1 sos
         0 #1 alert 1 sos
         0 #1 wakes at 15 RingAll NotAcknowledged, 60 Supervisor NotAcknowledged
-        0 #1 wakes at 60 Supervisor NobodyAccepted, 90 Suggest120 NobodyAccepted
-        0 #1 wave 1 in 4500 m until 20: o1 r1 100 m, o2 r2 200 m, o3 r3 300 m
+        0 #1 calls Family: Opened
+        0 #1 wakes at 30 Station NobodyAccepted, 60 Supervisor NobodyAccepted, 75 Family NobodyAccepted, 90 Suggest120 NobodyAccepted
+        0 #1 wave 1 in 7200 m until 20: o1 r1 100 m, o2 r2 200 m, o3 r3 300 m
         0 #1 taken by ann
         3 #1 o2 r2 Declined(\"at lunch\")
         4 nothing
@@ -196,10 +224,12 @@ fn steps_go_forward_only_and_the_last_one_frees() {
         0 #1 opened for elder 7: P1 sos
         0 #1 alert 1 sos
         0 #1 wakes at 15 RingAll NotAcknowledged, 60 Supervisor NotAcknowledged
-        0 #1 wakes at 60 Supervisor NobodyAccepted, 90 Suggest120 NobodyAccepted
-        0 #1 wave 1 in 4500 m until 20: o1 r1 100 m, o2 r2 200 m, o3 r3 300 m
+        0 #1 calls Family: Opened
+        0 #1 wakes at 30 Station NobodyAccepted, 60 Supervisor NobodyAccepted, 75 Family NobodyAccepted, 90 Suggest120 NobodyAccepted
+        0 #1 wave 1 in 7200 m until 20: o1 r1 100 m, o2 r2 200 m, o3 r3 300 m
         0 #1 taken by ann
         1 #1 o1 r1 accepts
+        1 #1 wakes at 121 Moving r1, 321 Arrived r1
         1 #1 o2 r2 Withdrawn(\"somebody else was first\")
         1 #1 o3 r3 Withdrawn(\"somebody else was first\")
         2 nothing
@@ -216,8 +246,9 @@ fn steps_go_forward_only_and_the_last_one_frees() {
         10 #2 opened for elder 8: P1 sos
         10 #2 alert 2 sos
         10 #2 wakes at 25 RingAll NotAcknowledged, 70 Supervisor NotAcknowledged
-        10 #2 wakes at 70 Supervisor NobodyAccepted, 100 Suggest120 NobodyAccepted
-        10 #2 wave 1 in 4500 m until 30: o4 r1 100 m, o5 r2 200 m, o6 r3 300 m
+        10 #2 calls Family: Opened
+        10 #2 wakes at 40 Station NobodyAccepted, 70 Supervisor NobodyAccepted, 85 Family NobodyAccepted, 100 Suggest120 NobodyAccepted
+        10 #2 wave 1 in 7200 m until 30: o4 r1 100 m, o5 r2 200 m, o6 r3 300 m
         ",
     );
 }
@@ -236,23 +267,23 @@ fn who_gives_up_is_replaced_by_somebody_else_at_once() {
         0 #1 opened for elder 7: P1 sos
         0 #1 alert 1 sos
         0 #1 wakes at 15 RingAll NotAcknowledged, 60 Supervisor NotAcknowledged
-        0 #1 wakes at 60 Supervisor NobodyAccepted, 90 Suggest120 NobodyAccepted
-        0 #1 wave 1 in 4500 m until 20: o1 r1 100 m, o2 r2 200 m, o3 r3 300 m
+        0 #1 calls Family: Opened
+        0 #1 wakes at 30 Station NobodyAccepted, 60 Supervisor NobodyAccepted, 75 Family NobodyAccepted, 90 Suggest120 NobodyAccepted
+        0 #1 wave 1 in 7200 m until 20: o1 r1 100 m, o2 r2 200 m, o3 r3 300 m
         0 #1 taken by ann
         1 #1 o1 r1 accepts
+        1 #1 wakes at 121 Moving r1, 321 Arrived r1
         1 #1 o2 r2 Withdrawn(\"somebody else was first\")
         1 #1 o3 r3 Withdrawn(\"somebody else was first\")
         2 #1 r1 EnRoute
         5 #1 r1 gives up: flat tyre
         5 #1 calls Operators: Aborted
-        5 #1 wakes at 65 Supervisor NobodyAccepted, 95 Suggest120 NobodyAccepted
-        5 #1 wave 2 in 4500 m until 25: o4 r2 200 m, o5 r3 300 m
+        5 #1 wakes at 35 Station NobodyAccepted, 65 Supervisor NobodyAccepted, 80 Family NobodyAccepted, 95 Suggest120 NobodyAccepted
+        5 #1 wave 2 in 7200 m until 25: o4 r2 200 m, o5 r3 300 m
         6 nothing
         25 #1 o4 r2 Expired
         25 #1 o5 r3 Expired
-        25 #1 finds nobody in 9000 m 1 already_asked
-        25 #1 calls Operators: NoCandidate
-        25 #1 wakes at 55 SearchAgain
+        25 #1 wave 3 in 7200 m until 45: o6 r2 200 m, o7 r3 300 m
         ",
     );
 }
@@ -271,14 +302,17 @@ fn while_another_helper_goes_nobody_replaces_the_one_who_gives_up() {
         0 #1 opened for elder 7: P1 sos
         0 #1 alert 1 sos
         0 #1 wakes at 15 RingAll NotAcknowledged, 60 Supervisor NotAcknowledged
-        0 #1 wakes at 60 Supervisor NobodyAccepted, 90 Suggest120 NobodyAccepted
-        0 #1 wave 1 in 4500 m until 20: o1 r1 100 m, o2 r2 200 m, o3 r3 300 m
+        0 #1 calls Family: Opened
+        0 #1 wakes at 30 Station NobodyAccepted, 60 Supervisor NobodyAccepted, 75 Family NobodyAccepted, 90 Suggest120 NobodyAccepted
+        0 #1 wave 1 in 7200 m until 20: o1 r1 100 m, o2 r2 200 m, o3 r3 300 m
         0 #1 taken by ann
         1 #1 o1 r1 accepts
+        1 #1 wakes at 121 Moving r1, 321 Arrived r1
         1 #1 o2 r2 Withdrawn(\"somebody else was first\")
         1 #1 o3 r3 Withdrawn(\"somebody else was first\")
         2 #1 wave 2 by ann in 200 m until 22: o4 r2 200 m
         3 #1 o4 r2 accepts
+        3 #1 wakes at 123 Moving r2, 343 Arrived r2
         5 #1 r1 gives up: flat tyre
         5 #1 calls Operators: Aborted
         ",
@@ -300,8 +334,9 @@ fn who_leaves_with_an_open_offer_has_declined_it() {
         0 #1 opened for elder 7: P1 sos
         0 #1 alert 1 sos
         0 #1 wakes at 15 RingAll NotAcknowledged, 60 Supervisor NotAcknowledged
-        0 #1 wakes at 60 Supervisor NobodyAccepted, 90 Suggest120 NobodyAccepted
-        0 #1 wave 1 in 4500 m until 20: o1 r1 100 m, o2 r2 200 m, o3 r3 300 m
+        0 #1 calls Family: Opened
+        0 #1 wakes at 30 Station NobodyAccepted, 60 Supervisor NobodyAccepted, 75 Family NobodyAccepted, 90 Suggest120 NobodyAccepted
+        0 #1 wave 1 in 7200 m until 20: o1 r1 100 m, o2 r2 200 m, o3 r3 300 m
         0 #1 taken by ann
         1 r1 OffDuty
         1 #1 o1 r1 Declined(\"went off duty\")
@@ -309,11 +344,12 @@ fn who_leaves_with_an_open_offer_has_declined_it() {
         2 #1 o2 r2 Declined(\"went off duty\")
         3 r3 OffDuty
         3 #1 o3 r3 Declined(\"went off duty\")
-        3 #1 finds nobody in 9000 m
+        3 #1 finds nobody in 14400 m 1 on_break 2 off_duty
         3 #1 calls Operators: NoCandidate
         3 #1 wakes at 33 SearchAgain
         4 r1 OnDuty
         4 nothing
+        30 #1 calls Station: NobodyAccepted
         33 #1 wakes at 63 SearchAgain
         ",
     );
@@ -333,10 +369,12 @@ fn who_goes_off_duty_on_the_way_still_goes_and_is_off_duty_when_done() {
         0 #1 opened for elder 7: P1 sos
         0 #1 alert 1 sos
         0 #1 wakes at 15 RingAll NotAcknowledged, 60 Supervisor NotAcknowledged
-        0 #1 wakes at 60 Supervisor NobodyAccepted, 90 Suggest120 NobodyAccepted
-        0 #1 wave 1 in 4500 m until 20: o1 r1 100 m, o2 r2 200 m, o3 r3 300 m
+        0 #1 calls Family: Opened
+        0 #1 wakes at 30 Station NobodyAccepted, 60 Supervisor NobodyAccepted, 75 Family NobodyAccepted, 90 Suggest120 NobodyAccepted
+        0 #1 wave 1 in 7200 m until 20: o1 r1 100 m, o2 r2 200 m, o3 r3 300 m
         0 #1 taken by ann
         1 #1 o1 r1 accepts
+        1 #1 wakes at 121 Moving r1, 321 Arrived r1
         1 #1 o2 r2 Withdrawn(\"somebody else was first\")
         1 #1 o3 r3 Withdrawn(\"somebody else was first\")
         2 r1 OffDuty
@@ -344,8 +382,9 @@ fn who_goes_off_duty_on_the_way_still_goes_and_is_off_duty_when_done() {
         5 #2 opened for elder 8: P1 sos
         5 #2 alert 2 sos
         5 #2 wakes at 20 RingAll NotAcknowledged, 65 Supervisor NotAcknowledged
-        5 #2 wakes at 65 Supervisor NobodyAccepted, 95 Suggest120 NobodyAccepted
-        5 #2 wave 1 in 4500 m until 25: o4 r2 200 m, o5 r3 300 m
+        5 #2 calls Family: Opened
+        5 #2 wakes at 35 Station NobodyAccepted, 65 Supervisor NobodyAccepted, 80 Family NobodyAccepted, 95 Suggest120 NobodyAccepted
+        5 #2 wave 1 in 7200 m until 25: o4 r2 200 m, o5 r3 300 m
         ",
     );
 }

@@ -1,7 +1,7 @@
 //! Properties: what holds in every story anybody could tell. The world watches at each step; see `story/`.
 
-use dispatch::{AssignmentState, State};
-use model::{IncidentId, Kind, Millis, OfferId, ResponderId, Timestamp};
+use dispatch::{AssignmentState, EscalationStep, Service, State};
+use model::{IncidentId, Kind, Millis, OfferId, Priority, ResponderId, Skill, Timestamp};
 use proptest::{prelude::*, sample::select};
 
 use crate::story::*;
@@ -25,13 +25,19 @@ enum Act {
     /// Whoever is bound by this live assignment says so.
     Reaches(usize, AssignmentState),
     GivesUp(usize),
-    /// An operator does something to the incident of this number, or to none.
-    Operator(u64, Operation),
+    /// One of two operators does something to the incident of this number, or to none.
+    Operator(bool, u64, Operation),
+    /// The elder says that all is well, now or as of a minute ago.
+    Cancels(u64, bool),
+    /// Two alerts of one moment.
+    Two(u64, Kind, u64, Kind),
+    Moves(u32, u32),
+    /// Another policy: two responders for everything, everybody at once, or as shipped.
+    Policy(u8),
     /// Numbers that need not exist.
     Stranger(u32, u64, Wish),
     Drill(bool),
     Wait,
-    SearchWaiting,
     Restart,
 }
 
@@ -58,6 +64,12 @@ enum Operation {
     Notes,
     Resolves,
     Closes,
+    TakesOver,
+    Triages(Priority, Option<u32>),
+    HandsOver,
+    Escalates,
+    Merges(u64),
+    Reopens,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -103,8 +115,15 @@ fn operation() -> impl Strategy<Value = Operation> {
         3 => (0..=RESPONDERS, 0..RESPONDERS).prop_map(|(one, other)| Operation::Sends(one, other)),
         1 => Just(Operation::Withdraws),
         1 => Just(Operation::Notes),
-        1 => Just(Operation::Resolves),
+        2 => Just(Operation::Resolves),
         1 => Just(Operation::Closes),
+        2 => Just(Operation::TakesOver),
+        2 => (select(Priority::ALL.to_vec()), select(vec![None, Some(1), Some(2)]))
+            .prop_map(|(priority, needed)| Operation::Triages(priority, needed)),
+        1 => Just(Operation::HandsOver),
+        1 => Just(Operation::Escalates),
+        2 => (1..6_u64).prop_map(Operation::Merges),
+        2 => Just(Operation::Reopens),
     ]
 }
 
@@ -128,11 +147,15 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (0..4_usize).prop_map(Act::Seen),
         3 => (0..3_usize, assignment_state()).prop_map(|(nth, state)| Act::Reaches(nth, state)),
         1 => (0..3_usize).prop_map(Act::GivesUp),
-        5 => (1..6_u64, operation()).prop_map(|(incident, operation)| Act::Operator(incident, operation)),
+        6 => (any::<bool>(), 1..6_u64, operation())
+            .prop_map(|(who, incident, operation)| Act::Operator(who, incident, operation)),
+        1 => (0..ELDERS, any::<bool>()).prop_map(|(elder, now)| Act::Cancels(elder, now)),
+        2 => (0..ELDERS, kind(), 0..ELDERS, kind()).prop_map(|(a, one, b, other)| Act::Two(a, one, b, other)),
+        1 => (0..RESPONDERS, 0..9_000_u32).prop_map(|(responder, metres)| Act::Moves(responder, metres)),
+        1 => (0..3_u8).prop_map(Act::Policy),
         1 => (0..=RESPONDERS, 0..12_u64, wish()).prop_map(|(who, what, wish)| Act::Stranger(who, what, wish)),
         1 => any::<bool>().prop_map(Act::Drill),
         3 => Just(Act::Wait),
-        2 => Just(Act::SearchWaiting),
         1 => Just(Act::Restart),
     ]
 }
@@ -157,8 +180,8 @@ fn with_flavour(flavour: Flavour, alert: Step) -> Step {
     }
 }
 
-fn by_operator(incident: u64, operation: Operation) -> Step {
-    let ann = "ann";
+fn by_operator(second: bool, incident: u64, operation: Operation) -> Step {
+    let ann = if second { "bob" } else { "ann" };
     match operation {
         Operation::Takes => takes(ann, incident),
         Operation::SendsNearest => sends(ann, incident, &[]),
@@ -167,6 +190,12 @@ fn by_operator(incident: u64, operation: Operation) -> Step {
         Operation::Notes => notes(ann, incident),
         Operation::Resolves => resolves(ann, incident),
         Operation::Closes => closes(ann, incident),
+        Operation::TakesOver => takes_over(ann, incident, "busy"),
+        Operation::Triages(priority, needed) => triages(ann, incident, priority, needed),
+        Operation::HandsOver => hands_over(ann, incident, Service::Ambulance),
+        Operation::Escalates => escalates(ann, incident, EscalationStep::Supervisor, ""),
+        Operation::Merges(into) => merges(ann, incident, into),
+        Operation::Reopens => reopens(ann, incident, "again"),
     }
 }
 
@@ -215,12 +244,24 @@ fn step(state: &State, act: Act) -> Step {
             assigned(nth).map_or_else(wait, |(who, incident)| reaches(who.0, incident.0, state))
         }
         Act::GivesUp(nth) => assigned(nth).map_or_else(wait, |(who, incident)| gives_up(who.0, incident.0)),
-        Act::Operator(incident, operation) => by_operator(incident, operation),
+        Act::Operator(second, incident, operation) => by_operator(second, incident, operation),
+        Act::Cancels(elder, now) => cancels(elder, if now { None } else { Some(0) }),
+        Act::Two(a, one, b, other) => at_once(vec![alert(a, one), alert(b, other)]),
+        Act::Moves(responder, metres) => is_seen(responder, metres),
+        Act::Policy(0) => policy(|file| file.kinds.values_mut().for_each(|kind| kind.responders = 2)),
+        Act::Policy(1) => policy(everybody_at_once),
+        Act::Policy(_) => policy(|_| {}),
         Act::Stranger(who, what, wish) => by_stranger(who, what, wish),
         Act::Drill(on) => drill(on),
         Act::Wait => wait(),
-        Act::SearchWaiting => somebody_is_free(),
         Act::Restart => restart(),
+    }
+}
+
+fn everybody_at_once(file: &mut dispatch::PolicyFile) {
+    for priority in file.priorities.values_mut() {
+        priority.mode = dispatch::Mode::Broadcast;
+        priority.waves.iter_mut().for_each(|wave| wave.size = None);
     }
 }
 
@@ -230,6 +271,8 @@ fn world_with_responders() -> World {
     for responder in 0..RESPONDERS {
         let metres = 1_500 * responder;
         let step = if responder % 2 == 0 { free(responder, metres) } else { at_home(responder, metres) };
+        let step = if responder % 3 == 0 { able(&[Skill::Lift], step) } else { step };
+        let step = if responder > 3 { of_unit("341181001", step) } else { step };
         world.play(at(0), &step);
     }
     world
@@ -264,7 +307,12 @@ proptest! {
                     world.try_at(now, dispatch::Command::RaiseAlert(raised));
                 }
                 Step::Wish(command) => world.try_at(now, command),
-                Step::Enrol { .. } | Step::Wait | Step::Restart => {
+                Step::Enrol { .. }
+                | Step::Seen { .. }
+                | Step::Policy(_)
+                | Step::Batch(_)
+                | Step::Wait
+                | Step::Restart => {
                     world.try_at(now, dispatch::Command::Tick);
                 }
             }

@@ -6,21 +6,33 @@ mod tell;
 mod world;
 
 use dispatch::{
-    AssignmentState, AssignmentStep, Command, Disposition, Duty, MessageKey, Operation, RaiseAlert, Subject,
+    AssignmentState, AssignmentStep, Command, Disposition, Duty, EscalationStep, MessageKey, Operation,
+    PolicyFile, RaiseAlert, Service, Subject,
 };
-use model::{DeviceId, ElderId, IncidentId, Kind, Millis, OfferId, ResponderId, Timestamp};
+use model::{
+    DeviceId, ElderId, IncidentId, Kind, Millis, OfferId, OrgUnitCode, Priority, ResponderId, Skill,
+    Timestamp, TravelMode,
+};
+use roster::Member;
 
 pub(crate) use self::world::World;
 
 /// Something that happens in a story.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
-    /// The registry knows a responder, so many metres north of the elder.
-    Enrol { responder: u32, metres: u32, comes: bool },
+    /// The registry knows a responder, so many metres north of the elder; `fresh` when a position is known, and not only
+    /// the station's place.
+    Enrol { responder: u32, metres: u32, comes: bool, fresh: bool, member: Box<Member> },
+    /// A responder is seen so many metres north of the elder.
+    Seen { responder: u32, metres: u32 },
+    /// The policy is replaced by one that differs so from what is shipped.
+    Policy(fn(&mut PolicyFile)),
     /// An alert, received now, whose device's clock is so far from ours.
     Alert { raised: Box<RaiseAlert>, clock: Option<Millis> },
     /// Any other wish.
     Wish(Command),
+    /// Several of these, before anybody is looked for.
+    Batch(Vec<Step>),
     /// Time passes, and every deadline fires when it is due.
     Wait,
     /// The program was stopped after the step before and starts now from its journal.
@@ -49,12 +61,61 @@ pub(crate) fn check(steps: &[(i64, Step)], expected: &str) {
 
 /// A responder on duty, so many metres from the elder.
 pub(crate) fn free(responder: u32, metres: u32) -> Step {
-    Step::Enrol { responder, metres, comes: true }
+    enrol(responder, metres, true)
+}
+
+fn enrol(responder: u32, metres: u32, comes: bool) -> Step {
+    Step::Enrol { responder, metres, comes, fresh: true, member: Box::default() }
+}
+
+/// A responder with something else about them.
+pub(crate) fn with(step: Step, change: impl FnOnce(&mut Member)) -> Step {
+    let Step::Enrol { responder, metres, comes, fresh, mut member } = step else {
+        panic!("only a responder can be changed: {step:?}")
+    };
+    change(&mut member);
+    Step::Enrol { responder, metres, comes, fresh, member }
+}
+
+/// A responder who belongs to this village, town or county.
+pub(crate) fn of_unit(code: &str, step: Step) -> Step {
+    let unit = unit(code);
+    with(step, |member| member.org_unit = Some(unit))
+}
+
+pub(crate) fn able(skills: &[Skill], step: Step) -> Step {
+    with(step, |member| member.skills = skills.iter().copied().collect())
+}
+
+pub(crate) fn travels(mode: TravelMode, step: Step) -> Step {
+    with(step, |member| member.travels = mode)
+}
+
+/// A responder whose place is that of the station, because no fix is known.
+pub(crate) fn at_station(step: Step) -> Step {
+    let Step::Enrol { responder, metres, comes, member, .. } = step else {
+        panic!("only a responder has a station: {step:?}")
+    };
+    Step::Enrol { responder, metres, comes, fresh: false, member }
+}
+
+/// A responder is seen so many metres from the elder.
+pub(crate) fn is_seen(responder: u32, metres: u32) -> Step {
+    Step::Seen { responder, metres }
+}
+
+/// The policy changes while everything runs.
+pub(crate) fn policy(change: fn(&mut PolicyFile)) -> Step {
+    Step::Policy(change)
+}
+
+fn unit(code: &str) -> OrgUnitCode {
+    OrgUnitCode::new(code).expect("a division code")
 }
 
 /// A responder at home, whose place will be so many metres from the elder.
 pub(crate) fn at_home(responder: u32, metres: u32) -> Step {
-    Step::Enrol { responder, metres, comes: false }
+    enrol(responder, metres, false)
 }
 
 pub(crate) fn comes(responder: u32) -> Step {
@@ -121,6 +182,22 @@ pub(crate) fn test(alert: Step) -> Step {
 
 pub(crate) fn at_risk(alert: Step) -> Step {
     but(alert, |raised| raised.at_risk = true)
+}
+
+/// The elder belongs to this village, town or county.
+pub(crate) fn in_unit(code: &str, alert: Step) -> Step {
+    let unit = unit(code);
+    but(alert, |raised| raised.org_unit = Some(unit))
+}
+
+/// The elder lives so many metres north of where the others do.
+pub(crate) fn living_at(metres: u32, alert: Step) -> Step {
+    but(alert, |raised| raised.home = Some(world::home().offset(f64::from(metres), 0.0)))
+}
+
+/// Several things of the same moment, decided together as a batch of the engine.
+pub(crate) fn at_once(steps: Vec<Step>) -> Step {
+    Step::Batch(steps)
 }
 
 /// Nobody knows where.
@@ -218,16 +295,44 @@ pub(crate) fn resolves(operator: &str, incident: u64) -> Step {
     operates(operator, incident, Operation::Resolve { disposition: Disposition::Served, note: String::new() })
 }
 
+pub(crate) fn takes_over(operator: &str, incident: u64, reason: &str) -> Step {
+    operates(operator, incident, Operation::TakeOver { reason: reason.to_owned() })
+}
+
+pub(crate) fn triages(operator: &str, incident: u64, priority: Priority, responders: Option<u32>) -> Step {
+    let reason = "she fell".to_owned();
+    operates(operator, incident, Operation::Triage { priority, kind: None, responders, reason })
+}
+
+pub(crate) fn hands_over(operator: &str, incident: u64, service: Service) -> Step {
+    operates(operator, incident, Operation::HandOver { service, note: "case 7".to_owned() })
+}
+
+pub(crate) fn escalates(operator: &str, incident: u64, step: EscalationStep, note: &str) -> Step {
+    operates(operator, incident, Operation::Escalate { step, note: note.to_owned() })
+}
+
+pub(crate) fn merges(operator: &str, incident: u64, into: u64) -> Step {
+    let reason = "the same fall".to_owned();
+    operates(operator, incident, Operation::Merge { into: IncidentId(into), reason })
+}
+
+pub(crate) fn reopens(operator: &str, incident: u64, reason: &str) -> Step {
+    operates(operator, incident, Operation::Reopen { reason: reason.to_owned() })
+}
+
+/// The elder presses the cancel key; the device's clock may be so many seconds off.
+pub(crate) fn cancels(elder: u64, occurred: Option<i64>) -> Step {
+    let subject = Subject::Elder(ElderId(elder));
+    Step::Wish(Command::Cancel { subject, device: Some(device("button")), occurred_at: occurred.map(at) })
+}
+
 pub(crate) fn closes(operator: &str, incident: u64) -> Step {
     operates(operator, incident, Operation::Close)
 }
 
 fn operates(operator: &str, incident: u64, operation: Operation) -> Step {
     Step::Wish(Command::Operate { incident: IncidentId(incident), operator: operator.to_owned(), operation })
-}
-
-pub(crate) fn somebody_is_free() -> Step {
-    Step::Wish(Command::SearchWaiting)
 }
 
 pub(crate) fn wait() -> Step {

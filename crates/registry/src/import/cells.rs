@@ -4,10 +4,10 @@
 
 use csv::StringRecord;
 use jiff::civil::Date;
-use model::{CoordinateSystem, DeviceId, OrgUnitCode, Place, PlaceError, Skill};
+use model::{Certificates, CoordinateSystem, DeviceId, OrgUnitCode, Place, PlaceError, Skill, TravelMode};
 
 use super::{Heading, heading_of, shown};
-use crate::{Category, Gender, Private, RejectionKind, Violation, rejection::Faults};
+use crate::{Category, Gender, Private, RejectionKind, Violation, expires_after, rejection::Faults};
 
 /// One row.
 pub(crate) struct Cells<'a> {
@@ -104,6 +104,36 @@ impl<'a> Cells<'a> {
 
     pub(crate) fn skills(&mut self, field: &str) -> Vec<Skill> {
         self.words(field, &Skill::ALL, |skill| [skill.as_str(), chinese(skill)])
+    }
+
+    pub(crate) fn travel_mode(&mut self, field: &str) -> TravelMode {
+        let word = self.raw(field).to_ascii_lowercase();
+        let named = |mode: &TravelMode| word == mode.as_str() || word == chinese_mode(*mode);
+        match TravelMode::ALL.into_iter().find(named) {
+            Some(mode) => mode,
+            None if word.is_empty() => TravelMode::default(),
+            None => {
+                let known = TravelMode::ALL.map(|mode| format!("{mode} ({})", chinese_mode(mode)));
+                self.refuse(field, &format!("is unknown: use {} or nothing", known.join(", ")));
+                TravelMode::default()
+            }
+        }
+    }
+
+    /// `nursing:2027-03-31; lift:2026-12-01`: a skill and the last day on which its certificate holds.
+    pub(crate) fn certificates(&mut self, field: &str) -> Certificates {
+        let mut certificates = Certificates::NONE;
+        for one in self.raw(field).split(is_separator).filter(|one| !one.is_empty()) {
+            match certificate(one) {
+                Some((skill, expires)) => certificates = certificates.with(skill, expires),
+                None => {
+                    let remedy = "is not a skill and the last day of its certificate: write nursing:2027-03-31, \
+                                  several separated by ;";
+                    self.refuse(field, remedy);
+                }
+            }
+        }
+        certificates
     }
 
     pub(crate) fn categories(&mut self, field: &str) -> Vec<Category> {
@@ -206,6 +236,22 @@ fn chinese(skill: Skill) -> &'static str {
         Skill::HomeRepair => "维修",
         Skill::DementiaCare => "失智照护",
     }
+}
+
+fn chinese_mode(mode: TravelMode) -> &'static str {
+    match mode {
+        TravelMode::OnFoot => "步行",
+        TravelMode::Bicycle => "自行车",
+        TravelMode::EBike => "电动车",
+        TravelMode::Car => "汽车",
+    }
+}
+
+fn certificate(text: &str) -> Option<(Skill, model::ExpiryDay)> {
+    let (word, last) = text.split_once([':', '：'])?;
+    let named = |skill: &Skill| word.eq_ignore_ascii_case(skill.as_str()) || word == chinese(*skill);
+    let skill = Skill::ALL.into_iter().find(named)?;
+    Some((skill, expires_after(date(last)?)?))
 }
 
 /// The date written as 1941-03-05, 1941/3/5, 1941.3.5, 1941年3月5日 or 19410305.

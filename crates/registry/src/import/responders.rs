@@ -20,6 +20,8 @@ pub(crate) const COLUMNS: &[Column] = &[
     Column::optional("phone", &["phone", "电话"]),
     Column::optional("provider", &["provider", "服务商编号"]),
     Column::optional("skills", &["skills", "技能"]),
+    Column::optional("travels", &["travels", "出行方式"]),
+    Column::optional("certificates", &["certificates", "证书"]),
     Column::optional(LATITUDE, &["latitude", "纬度"]),
     Column::optional(LONGITUDE, &["longitude", "经度"]),
     Column::optional(SYSTEM, &["coordinate_system", "坐标系"]),
@@ -29,6 +31,8 @@ pub(crate) fn read(cells: &mut Cells<'_>) -> Option<ResponderRow> {
     let external_id = cells.external_id();
     let skills = cells.skills("skills").into_iter().collect();
     let base = cells.place().into();
+    let travels = cells.travel_mode("travels");
+    let certificates = cells.certificates("certificates");
     let wish = NewResponder {
         external_id,
         name: cells.text("name"),
@@ -37,6 +41,8 @@ pub(crate) fn read(cells: &mut Cells<'_>) -> Option<ResponderRow> {
         org_unit: cells.org_unit("org_unit")?,
         skills,
         base,
+        travels,
+        certificates,
     };
     Some(ResponderRow { wish, provider: cells.reference("provider") })
 }

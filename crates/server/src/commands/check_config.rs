@@ -18,6 +18,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     println!("  data folder   {}", checked.config.data_dir.display());
     println!("  http          {}", checked.http_listen);
     println!("  mqtt          {}", checked.mqtt_listen);
+    println!("  policy        version {}", checked.policy.version());
     for route in &checked.config.routes {
         println!("  route         {} -> {}", route.filter, route.profile);
     }

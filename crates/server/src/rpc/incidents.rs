@@ -1,29 +1,32 @@
 //! `IncidentService`: the hotline.
 
-use std::{collections::HashMap, pin::Pin, sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc};
 
-use dispatch::{Command, Disposition, MessageKey, Operation, RaiseAlert, Subject};
-use model::{IncidentId, Kind};
-use tokio::sync::{broadcast, mpsc};
-use tokio_stream::{Stream, wrappers::ReceiverStream};
-use tonic::{Request, Response, Status};
-use wire::{
-    FieldFault, FromWire as _, Name, place_from_request, time_to_wire,
-    v1::{self, watch_incidents_response::Change},
+use dispatch::{
+    Command, Disposition, EscalationStep, MessageKey, Operation, RaiseAlert, Rejection, Service, Subject,
 };
+use model::{IncidentId, Kind, Priority};
+use tokio_stream::Stream;
+use tonic::{Request, Response, Status};
+use wire::{FieldFault, FromWire as _, Name, place_from_request, v1};
 
-use super::{App, bad_field, changed_incident, missing, no_such, page_size, page_start, shown};
+use super::{
+    App, all_commands, bad_field, cancellation, changed_incident, missing, no_such, page_size, page_start,
+    recommendation, registry::on_a_thread, rejected, shown, watch::Watch,
+};
 
 /// Longest text an operator can write, in bytes of UTF-8.
 const MAX_TEXT_BYTES: usize = 4096;
 /// Longest name of an operator, in bytes of UTF-8.
 const MAX_OPERATOR_BYTES: usize = 128;
+/// How the topic of a call begins.
+pub(super) const CALL: &str = "call";
 /// Responders one dispatch can name.
 const MAX_NAMED: usize = 64;
-/// Changes waiting for one console's socket.
-const STREAM_BUFFER: usize = 16;
-/// How often a quiet stream shows that it is alive.
-const HEARTBEAT: Duration = Duration::from_secs(10);
+/// Responders recommended when the caller does not say how many.
+const DEFAULT_RECOMMENDED: usize = 10;
+/// Responders recommended at most.
+const MOST_RECOMMENDED: usize = 20;
 
 /// The service.
 pub(crate) struct Incidents(pub(crate) App);
@@ -72,16 +75,7 @@ impl v1::incident_service_server::IncidentService for Incidents {
         let since = page_start(&token, |token| token.parse::<u64>().ok()).map_err(|_| {
             bad_field(FieldFault::new("resume_token", "is not one of ours: send it as it came"))
         })?;
-        let (sender, receiver) = mpsc::channel(STREAM_BUFFER);
-        let watch = Watch {
-            app: Arc::clone(&self.0),
-            sender,
-            sent: HashMap::new(),
-            newest: 0,
-            seen: since.unwrap_or(0),
-        };
-        tokio::spawn(watch.run(since.is_some()));
-        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+        Ok(Response::new(Box::pin(Watch::start(Arc::clone(&self.0), since))))
     }
 
     async fn open_incident(
@@ -149,6 +143,115 @@ impl v1::incident_service_server::IncidentService for Incidents {
         Ok(Response::new(v1::ResolveIncidentResponse { incident }))
     }
 
+    async fn take_over_incident(
+        &self,
+        request: Request<v1::TakeOverIncidentRequest>,
+    ) -> Result<Response<v1::TakeOverIncidentResponse>, Status> {
+        let v1::TakeOverIncidentRequest { name, operator, reason } = request.into_inner();
+        let reason = text("reason", reason, 1)?;
+        let incident = self.operate(&name, operator, Operation::TakeOver { reason }).await?;
+        Ok(Response::new(v1::TakeOverIncidentResponse { incident }))
+    }
+
+    async fn triage_incident(
+        &self,
+        request: Request<v1::TriageIncidentRequest>,
+    ) -> Result<Response<v1::TriageIncidentResponse>, Status> {
+        let request = request.into_inner();
+        let kind = match request.kind {
+            0 => None,
+            kind => Some(Kind::read("kind", kind).map_err(bad_field)?),
+        };
+        let triage = Operation::Triage {
+            priority: Priority::read("priority", request.priority).map_err(bad_field)?,
+            kind,
+            responders: request.responders_needed,
+            reason: text("reason", request.reason, 1)?,
+        };
+        let incident = self.operate(&request.name, request.operator, triage).await?;
+        Ok(Response::new(v1::TriageIncidentResponse { incident }))
+    }
+
+    async fn recommend_responders(
+        &self,
+        request: Request<v1::RecommendRespondersRequest>,
+    ) -> Result<Response<v1::RecommendRespondersResponse>, Status> {
+        let v1::RecommendRespondersRequest { name, page_size } = request.into_inner();
+        let limit = match usize::try_from(page_size) {
+            Ok(0) => DEFAULT_RECOMMENDED,
+            Ok(size) => size.min(MOST_RECOMMENDED),
+            Err(_) => return Err(bad_field(FieldFault::new("page_size", "is negative: write 0 to 20"))),
+        };
+        let id = Name::incident("name", &name).map_err(bad_field)?;
+        let incident = self.0.board.get(id).ok_or_else(|| no_such(&name))?;
+        let wanted =
+            recommendation::wanted(id, &incident).ok_or_else(|| rejected(&Rejection::NoPlace(id)))?;
+        let app = Arc::clone(&self.0);
+        on_a_thread(move || recommendation::response(&app, &wanted, limit)).await.map(Response::new)
+    }
+
+    async fn hand_over_incident(
+        &self,
+        request: Request<v1::HandOverIncidentRequest>,
+    ) -> Result<Response<v1::HandOverIncidentResponse>, Status> {
+        let v1::HandOverIncidentRequest { name, operator, service, note } = request.into_inner();
+        let service = Service::read("service", service).map_err(bad_field)?;
+        let note = text("note", note, 0)?;
+        let incident = self.operate(&name, operator, Operation::HandOver { service, note }).await?;
+        Ok(Response::new(v1::HandOverIncidentResponse { incident }))
+    }
+
+    async fn escalate_incident(
+        &self,
+        request: Request<v1::EscalateIncidentRequest>,
+    ) -> Result<Response<v1::EscalateIncidentResponse>, Status> {
+        let v1::EscalateIncidentRequest { name, operator, step, note } = request.into_inner();
+        let step = EscalationStep::read("step", step).map_err(bad_field)?;
+        let note = text("note", note, 0)?;
+        let incident = self.operate(&name, operator, Operation::Escalate { step, note }).await?;
+        Ok(Response::new(v1::EscalateIncidentResponse { incident }))
+    }
+
+    async fn merge_incident(
+        &self,
+        request: Request<v1::MergeIncidentRequest>,
+    ) -> Result<Response<v1::MergeIncidentResponse>, Status> {
+        let v1::MergeIncidentRequest { name, operator, into, reason } = request.into_inner();
+        let into = Name::incident("into", &into).map_err(bad_field)?;
+        let reason = text("reason", reason, 1)?;
+        let incident = self.operate(&name, operator, Operation::Merge { into, reason }).await?;
+        Ok(Response::new(v1::MergeIncidentResponse { incident }))
+    }
+
+    async fn cancel_incident(
+        &self,
+        request: Request<v1::CancelIncidentRequest>,
+    ) -> Result<Response<v1::CancelIncidentResponse>, Status> {
+        let v1::CancelIncidentRequest { name, operator, note } = request.into_inner();
+        let id = Name::incident("name", &name).map_err(bad_field)?;
+        let operator = operator_name(operator)?;
+        let note = text("note", note, 0)?;
+        let subject = cancellation::subject_of(&self.0, id).ok_or_else(|| no_such(&name))??;
+        let operate = |operation| Command::Operate { incident: id, operator: operator.clone(), operation };
+        let mut commands = vec![operate(Operation::Acknowledge)];
+        if !note.is_empty() {
+            commands.push(operate(Operation::AddNote { text: note }));
+        }
+        commands.push(Command::Cancel { subject, device: None, occurred_at: None });
+        all_commands(&self.0, commands).await?;
+        Ok(Response::new(v1::CancelIncidentResponse { incident: shown(&self.0, id) }))
+    }
+
+    async fn reopen_incident(
+        &self,
+        request: Request<v1::ReopenIncidentRequest>,
+    ) -> Result<Response<v1::ReopenIncidentResponse>, Status> {
+        let v1::ReopenIncidentRequest { name, operator, reason } = request.into_inner();
+        let reason = text("reason", reason, 1)?;
+        let incident = self.operate(&name, operator, Operation::Reopen { reason }).await?;
+        Ok(Response::new(v1::ReopenIncidentResponse { incident }))
+    }
+
     async fn close_incident(
         &self,
         request: Request<v1::CloseIncidentRequest>,
@@ -202,7 +305,7 @@ impl Incidents {
             device: None,
             kind,
             source_id: Some(request.request_id),
-            topic: format!("call taken by operators/{operator}"),
+            topic: format!("{CALL} taken by operators/{operator}"),
             device_time: None,
             received_at: self.0.clock.now(),
             place,
@@ -211,104 +314,6 @@ impl Incidents {
             retained: false,
             exercise: request.exercise,
         })
-    }
-}
-
-/// One console's stream.
-struct Watch {
-    app: App,
-    sender: mpsc::Sender<Result<v1::WatchIncidentsResponse, Status>>,
-    /// Revisions sent from the board, until the live changes have caught up with them.
-    sent: HashMap<String, u64>,
-    /// The highest of them.
-    newest: u64,
-    /// Everything up to this revision was sent.
-    seen: u64,
-}
-
-/// The console went away.
-struct Gone;
-
-impl Watch {
-    async fn run(mut self, resume: bool) {
-        // Live changes are collected from before the board is read, so that none falls between the two.
-        let mut live = self.app.hub.watch_incidents();
-        // A token from before the data was replaced says nothing; then everything open is sent.
-        let resume = resume && self.seen <= self.app.board.head();
-        if !resume {
-            self.seen = 0;
-        }
-        let begun = self.catch_up(resume).await;
-        if begun.is_err() || self.send(Change::SnapshotEnd(v1::SnapshotEnd {})).await.is_err() {
-            return;
-        }
-        loop {
-            let changed = tokio::select! {
-                () = self.app.stop.cancelled() => {
-                    let _ = self.sender.send(Err(super::stopping(crate::engine::Stopped))).await;
-                    return;
-                }
-                () = self.sender.closed() => return,
-                changed = tokio::time::timeout(HEARTBEAT, live.recv()) => changed,
-            };
-            let told = match changed {
-                Ok(Ok(incident)) => self.tell(&incident).await,
-                // Too slow for each step: what is true now is sent instead.
-                Ok(Err(broadcast::error::RecvError::Lagged(_))) => self.catch_up(true).await,
-                Ok(Err(broadcast::error::RecvError::Closed)) => return,
-                Err(_) => {
-                    let at = Some(time_to_wire(self.app.clock.now()));
-                    self.send(Change::Heartbeat(v1::Heartbeat { at })).await
-                }
-            };
-            if told.is_err() {
-                return;
-            }
-        }
-    }
-
-    /// Sends what the board shows: everything open, or on resuming everything that changed since.
-    async fn catch_up(&mut self, resume: bool) -> Result<(), Gone> {
-        let since = if resume { self.seen } else { 0 };
-        // Before the board is read: what changes meanwhile comes live as well.
-        let head = self.app.board.head();
-        let incidents = if resume {
-            let mut changed = self.app.board.page(None, usize::MAX, |incident| incident.revision > since);
-            changed.reverse();
-            changed
-        } else {
-            self.app.board.open()
-        };
-        for incident in incidents {
-            self.sent.insert(incident.name.clone(), incident.revision);
-            self.newest = self.newest.max(incident.revision);
-            // Until all are sent, a break must resume from where this began.
-            let response = v1::WatchIncidentsResponse {
-                change: Some(Change::Incident(v1::Incident::clone(&incident))),
-                resume_token: since.to_string(),
-            };
-            self.sender.send(Ok(response)).await.map_err(|_| Gone)?;
-        }
-        self.seen = head.max(since);
-        Ok(())
-    }
-
-    async fn tell(&mut self, incident: &v1::Incident) -> Result<(), Gone> {
-        if self.sent.get(&incident.name).is_some_and(|sent| *sent >= incident.revision) {
-            return Ok(());
-        }
-        // One record may change several incidents: until a later one comes, a break must resume before it.
-        self.seen = self.seen.max(incident.revision.saturating_sub(1));
-        if incident.revision > self.newest {
-            self.sent.clear();
-        }
-        self.send(Change::Incident(incident.clone())).await
-    }
-
-    async fn send(&self, change: Change) -> Result<(), Gone> {
-        let response =
-            v1::WatchIncidentsResponse { change: Some(change), resume_token: self.seen.to_string() };
-        self.sender.send(Ok(response)).await.map_err(|_| Gone)
     }
 }
 

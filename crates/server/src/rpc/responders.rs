@@ -2,7 +2,7 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use dispatch::{AssignmentState, AssignmentStep, Command, Duty};
+use dispatch::{AssignmentState, AssignmentStep, Command, Duty, OfferState, Rejection};
 use model::{OfferId, ResponderId};
 use roster::{Availability, Reported};
 use tokio::sync::mpsc;
@@ -13,7 +13,7 @@ use wire::{
     v1::{self, watch_offers_response::Change},
 };
 
-use super::{App, bad_field, command, missing, no_such, shown};
+use super::{App, bad_field, command, missing, no_such, rejected, shown};
 use crate::metrics;
 
 /// Longest reason a responder can give, in bytes of UTF-8.
@@ -76,6 +76,35 @@ impl v1::responder_service_server::ResponderService for Responders {
         let (sender, receiver) = mpsc::channel(STREAM_BUFFER);
         tokio::spawn(watch(Arc::clone(&self.0), responder, sender));
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+
+    async fn acknowledge_offer(
+        &self,
+        request: Request<v1::AcknowledgeOfferRequest>,
+    ) -> Result<Response<v1::AcknowledgeOfferResponse>, Status> {
+        let v1::AcknowledgeOfferRequest { responder, offer_id, state } = request.into_inner();
+        let id = Name::responder("responder", &responder).map_err(bad_field)?;
+        let offer = OfferId(offer_id);
+        let known = match OfferState::read("state", state).map_err(bad_field)? {
+            OfferState::Delivered => Command::OfferDelivered { offer },
+            OfferState::Seen => Command::OfferSeen { offer },
+            OfferState::Sent
+            | OfferState::Accepted
+            | OfferState::Declined
+            | OfferState::Expired
+            | OfferState::Withdrawn
+            | OfferState::Failed => {
+                return Err(bad_field(FieldFault::new("state", "write DELIVERED or SEEN")));
+            }
+        };
+        let theirs = |incident: &v1::Incident| {
+            incident.offers.iter().any(|known| known.offer_id == offer_id && known.responder == responder)
+        };
+        if !self.0.board.incident_of(id).is_some_and(|incident| theirs(&incident)) {
+            return Err(rejected(&Rejection::NoOffer(offer)));
+        }
+        command(&self.0, known).await?;
+        Ok(Response::new(v1::AcknowledgeOfferResponse {}))
     }
 
     async fn accept_offer(

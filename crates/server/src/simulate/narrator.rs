@@ -126,14 +126,32 @@ impl Narrator {
             TimelineAction::OfferExpired => format!("{} did not answer", self.book.who(&entry.detail)),
             TimelineAction::OfferFailed => format!("{} could not be told", self.book.who(&entry.detail)),
             TimelineAction::Assignment => green.apply_to(self.advanced(incident, entry)).to_string(),
-            TimelineAction::Escalated => {
-                yellow.apply_to(format!("! {}", entry.detail.replace('_', " "))).to_string()
-            }
+            // That goes without saying when it begins.
+            TimelineAction::Escalated if first && entry.detail == "family: opened" => return None,
+            TimelineAction::Escalated => called(&entry.detail),
             TimelineAction::Acknowledged => format!("acknowledged by {who}"),
             TimelineAction::Note => format!("{who} notes: {}", entry.detail),
             TimelineAction::SearchStopped => format!("{who} stopped the search: {}", entry.detail),
             TimelineAction::Resolved => format!("resolved by {who}: {}", ending(incident.disposition())),
             TimelineAction::Closed => dim.apply_to("closed").to_string(),
+            TimelineAction::TakenOver => format!("{who} took it over {}", entry.detail),
+            TimelineAction::Triaged => yellow.apply_to(format!("{who} says {}", entry.detail)).to_string(),
+            TimelineAction::HandedOver => format!("{who} called {}", entry.detail),
+            TimelineAction::Merged => dim.apply_to(format!("merged {}", entry.detail)).to_string(),
+            TimelineAction::Absorbed => format!("takes in {}", entry.detail),
+            TimelineAction::Reopened => {
+                yellow.apply_to(format!("reopened by {who}: {}", entry.detail)).to_string()
+            }
+            TimelineAction::Cancelled => green.apply_to(format!("cancelled: {}", entry.detail)).to_string(),
+            TimelineAction::SaidToBeWell => {
+                yellow.apply_to(format!("{}; an operator decides", entry.detail)).to_string()
+            }
+            TimelineAction::AssignmentDoubted => {
+                let (helper, why) = entry.detail.split_once(' ').unwrap_or((&entry.detail, ""));
+                yellow.apply_to(format!("! {} {why}", self.book.who(helper))).to_string()
+            }
+            TimelineAction::RespondersNeeded => format!("{} now", entry.detail),
+            TimelineAction::NobodyFound => yellow.apply_to(format!("→ {}", entry.detail)).to_string(),
             TimelineAction::Unspecified
             | TimelineAction::OfferDelivered
             | TimelineAction::OfferSeen
@@ -196,6 +214,16 @@ fn asked(incident: &v1::Incident, entry: &TimelineEntry) -> String {
         )
     });
     format!("→ {} {helpers} asked{}", chosen.len(), nearest.unwrap_or_default())
+}
+
+/// Who was called and why, from `supervisor: nobody_accepted`.
+fn called(detail: &str) -> String {
+    let detail = detail.replace('_', " ");
+    match detail.split_once(": ") {
+        Some(("family", why)) => style(format!("family to be told: {why}")).dim().to_string(),
+        Some((_, "operator asks")) | None => style(format!("! {detail}")).yellow().to_string(),
+        Some((step, why)) => style(format!("! {step}, because {why}")).yellow().to_string(),
+    }
 }
 
 /// Seconds from the offer to its acceptance.
@@ -261,6 +289,7 @@ mod tests {
             timeline: vec![
                 entry(5, "anhu", TimelineAction::Opened, "P1 sos"),
                 entry(5, "devices/demo-000001", TimelineAction::Alert, "sos "),
+                entry(5, "anhu", TimelineAction::Escalated, "family: opened"),
                 entry(5, "anhu", TimelineAction::OfferSent, "responders/4, 420 m, 84 s"),
                 entry(5, "anhu", TimelineAction::OfferSent, "responders/5, 900 m, 180 s"),
             ],
@@ -297,6 +326,28 @@ mod tests {
             "12:00:11  incidents/3     张伟 accepted after 6 s",
             "12:00:12  incidents/3     acknowledged by operators/小李",
             "12:00:13  incidents/3     张伟 is on the way",
+        ];
+        check(&mut narrator, &incident, &steps);
+    }
+
+    #[test]
+    fn doubts_hand_overs_and_what_the_elder_says_are_told_in_words() {
+        let (mut narrator, mut incident) = (narrator(), sos());
+        narrator.tell(&incident);
+        let doubt = "responders/4 is not on the way and has not come nearer; asked again";
+        incident.timeline.extend([
+            entry(131, "anhu", TimelineAction::AssignmentDoubted, doubt),
+            entry(131, "anhu", TimelineAction::Escalated, "operators: not_moving"),
+            entry(140, "operators/小李", TimelineAction::HandedOver, "120 No 7"),
+            entry(150, "anhu", TimelineAction::Escalated, "family: nobody_accepted"),
+            entry(160, "devices/fall-1", TimelineAction::SaidToBeWell, "the elder says that all is well"),
+        ]);
+        let steps = [
+            "12:02:11  incidents/3     ! 张伟 is not on the way and has not come nearer; asked again",
+            "12:02:11  incidents/3     ! operators, because not moving",
+            "12:02:20  incidents/3     operators/小李 called 120 No 7",
+            "12:02:30  incidents/3     family to be told: nobody accepted",
+            "12:02:40  incidents/3     the elder says that all is well; an operator decides",
         ];
         check(&mut narrator, &incident, &steps);
     }

@@ -217,7 +217,8 @@ impl App {
                     let _ = arrival.send(Ok(())).await;
                 }
             }
-            Change::Heartbeat(_) => {}
+            // Who accepted goes already, and tells so by the next step.
+            Change::Reminder(_) | Change::Heartbeat(_) => {}
         }
     }
 

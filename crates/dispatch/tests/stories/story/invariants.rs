@@ -63,12 +63,7 @@ fn of_incident(incident: &Incident) -> Vec<String> {
             faults.push(format!("{fault}: {incident:?}"));
         }
     };
-    let waits_for = |reason| {
-        incident.timers.keys().any(|timer| match timer {
-            Timer::Escalate(_, other) => *other == reason,
-            Timer::CallBack | Timer::SearchAgain | Timer::Close => false,
-        })
-    };
+    let waits_for = |reason| incident.timers.keys().any(|timer| timer.waits_for(reason));
     let asked = incident.live_offers().next().is_some();
     let goes = incident.live_assignments().next().is_some();
     let asked_last = incident.live_offers().any(|(_, offer)| offer.wave == incident.wave);
@@ -81,7 +76,7 @@ fn of_incident(incident: &Incident) -> Vec<String> {
             must(!waits_for(EscalationReason::NotAcknowledged), "it rings although somebody has taken it");
             must(incident.operator.is_some(), "nobody knows who has taken it");
         }
-        IncidentState::Resolved => {
+        IncidentState::Resolved | IncidentState::Cancelled => {
             must(!asked && !goes, "somebody is bound to what is over");
             must(incident.timers.keys().eq([&Timer::Close]), "only closing is left to do");
         }
@@ -90,7 +85,7 @@ fn of_incident(incident: &Incident) -> Vec<String> {
     if incident.state.is_open() {
         must(!incident.timers.contains_key(&Timer::Close), "an open incident closes by itself");
     }
-    if goes {
+    if goes && incident.missing() == 0 {
         let alone = !incident.searching && !looks_again && !waits_for(EscalationReason::NobodyAccepted);
         must(alone && !incident.timers.contains_key(&Timer::CallBack), "somebody goes and it goes on asking");
     }

@@ -27,8 +27,9 @@ impl Promises {
             },
             IncidentEvent::WaveSent(wave) => {
                 for chosen in &wave.chosen {
-                    let mut last = self.offers.last_key_value().map(|(last, _)| *last);
-                    grows(&mut last, chosen.offer)?;
+                    if self.offers.contains_key(&chosen.offer) {
+                        return Err(format!("o{} is used twice", chosen.offer));
+                    }
                     if state.incident_of(chosen.responder).is_some() {
                         return Err(format!("r{} is asked while bound", chosen.responder));
                     }
@@ -48,6 +49,16 @@ impl Promises {
             | IncidentEvent::Acknowledged { .. }
             | IncidentEvent::SearchStopped { .. }
             | IncidentEvent::NoteAdded { .. }
+            | IncidentEvent::TakenOver { .. }
+            | IncidentEvent::Triaged { .. }
+            | IncidentEvent::HandedOver { .. }
+            | IncidentEvent::Merged { .. }
+            | IncidentEvent::Absorbed { .. }
+            | IncidentEvent::Reopened { .. }
+            | IncidentEvent::Cancelled { .. }
+            | IncidentEvent::SaidToBeWell { .. }
+            | IncidentEvent::AssignmentDoubted { .. }
+            | IncidentEvent::RespondersNeeded { .. }
             | IncidentEvent::Resolved { .. }
             | IncidentEvent::Closed { .. } => Ok(()),
         }
@@ -67,7 +78,7 @@ impl Promises {
 pub(crate) fn of_decision(state: &State, alerts: usize, decision: &Decision) -> Result<(), String> {
     let events = decision.events.iter().filter_map(|event| match event {
         Event::Incident { incident, event } => Some((*incident, event)),
-        Event::DutyChanged { .. } | Event::DrillModeChanged { .. } => None,
+        Event::DutyChanged { .. } | Event::DrillModeChanged { .. } | Event::PolicyReplaced { .. } => None,
     });
     let (mut heard, mut held, mut sends) = (usize::from(decision.duplicate), false, false);
     for (incident, event) in events {
@@ -82,8 +93,9 @@ pub(crate) fn of_decision(state: &State, alerts: usize, decision: &Decision) -> 
                 sends = sends || call_back;
             }
             IncidentEvent::OfferAccepted { .. } => {
-                let open = state.incident(incident).is_some_and(|known| known.live_offers().next().is_some());
-                if open {
+                let enough =
+                    |known: &dispatch::Incident| known.missing() == 0 && known.live_offers().next().is_some();
+                if state.incident(incident).is_some_and(enough) {
                     return Err(format!("#{incident} was accepted and others are still asked"));
                 }
             }
@@ -99,6 +111,16 @@ pub(crate) fn of_decision(state: &State, alerts: usize, decision: &Decision) -> 
             | IncidentEvent::Acknowledged { .. }
             | IncidentEvent::SearchStopped { .. }
             | IncidentEvent::NoteAdded { .. }
+            | IncidentEvent::TakenOver { .. }
+            | IncidentEvent::Triaged { .. }
+            | IncidentEvent::HandedOver { .. }
+            | IncidentEvent::Merged { .. }
+            | IncidentEvent::Absorbed { .. }
+            | IncidentEvent::Reopened { .. }
+            | IncidentEvent::Cancelled { .. }
+            | IncidentEvent::SaidToBeWell { .. }
+            | IncidentEvent::AssignmentDoubted { .. }
+            | IncidentEvent::RespondersNeeded { .. }
             | IncidentEvent::Resolved { .. }
             | IncidentEvent::Closed { .. } => {}
         }

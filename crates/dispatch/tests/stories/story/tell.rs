@@ -1,7 +1,7 @@
 //! Tell: one short line for each event.
 
 use dispatch::{Alert, Event, IncidentEvent, Opened, Subject, Timer, Wave};
-use model::Timestamp;
+use model::{DeviceId, Timestamp};
 
 use super::world::{BEGIN, home};
 
@@ -11,13 +11,28 @@ pub(crate) fn second(at: Timestamp) -> String {
     format!("{second}")
 }
 
-pub(crate) fn event(at: Timestamp, event: &Event) -> String {
+/// The line for `event`; none for a search that begins at once, since what it finds is the next line.
+pub(crate) fn event(at: Timestamp, event: &Event) -> Option<String> {
     let told = match event {
         Event::DutyChanged { responder, duty } => format!("r{responder} {duty:?}"),
         Event::DrillModeChanged { on } => format!("drill {on}"),
-        Event::Incident { incident, event } => format!("#{incident} {}", of_incident(at, event)),
+        Event::PolicyReplaced { version } => format!("policy {version}"),
+        Event::Incident { incident, event } => {
+            if begins_search_only(at, event) {
+                return None;
+            }
+            format!("#{incident} {}", of_incident(at, event))
+        }
     };
-    format!("{} {told}", second(at))
+    Some(format!("{} {told}", second(at)))
+}
+
+fn begins_search_only(at: Timestamp, event: &IncidentEvent) -> bool {
+    matches!(event, IncidentEvent::TimersArmed { timers } if timers.iter().all(|timer| begins_search(at, *timer)))
+}
+
+fn begins_search(at: Timestamp, timer: (Timer, Timestamp)) -> bool {
+    timer == (Timer::SearchAgain, at)
 }
 
 fn of_incident(at: Timestamp, event: &IncidentEvent) -> String {
@@ -28,7 +43,12 @@ fn of_incident(at: Timestamp, event: &IncidentEvent) -> String {
         IncidentEvent::Restored { device, kind } => format!("{kind} is over, says {device}"),
         IncidentEvent::TimersArmed { timers } => format!(
             "wakes at {}",
-            timers.iter().map(|(what, due)| timer(*what, *due)).collect::<Vec<_>>().join(", ")
+            timers
+                .iter()
+                .filter(|timer| !begins_search(at, **timer))
+                .map(|(what, due)| timer(*what, *due))
+                .collect::<Vec<_>>()
+                .join(", ")
         ),
         IncidentEvent::WaveSent(event) => wave(event),
         IncidentEvent::OfferDelivered { offer } => format!("o{offer} delivered"),
@@ -44,10 +64,32 @@ fn of_incident(at: Timestamp, event: &IncidentEvent) -> String {
         IncidentEvent::Resolved { operator, disposition, .. } => {
             format!("resolved by {operator}: {disposition:?}")
         }
+        IncidentEvent::TakenOver { operator, from, reason } => {
+            format!("taken over by {operator} from {from}: {reason}")
+        }
+        IncidentEvent::Triaged { operator, priority, kind, reason } => {
+            format!("triaged by {operator}: {priority} {kind}, {reason}")
+        }
+        IncidentEvent::HandedOver { operator, service, .. } => {
+            format!("handed to {} by {operator}", service.as_str())
+        }
+        IncidentEvent::Merged { into, operator, .. } => format!("goes up in #{into}, by {operator}"),
+        IncidentEvent::Absorbed { from, alert_count, .. } => {
+            format!("takes in #{from}, {alert_count} alerts")
+        }
+        IncidentEvent::Reopened { operator, reason } => format!("reopened by {operator}: {reason}"),
+        IncidentEvent::Cancelled { device } => format!("cancelled{}", by_device(device.as_ref())),
+        IncidentEvent::SaidToBeWell { device } => format!("all is well{}", by_device(device.as_ref())),
+        IncidentEvent::AssignmentDoubted { responder, doubt } => format!("r{responder} seems {doubt:?}"),
+        IncidentEvent::RespondersNeeded { count } => format!("needs {count}"),
         IncidentEvent::Closed { operator } => {
             format!("closed by {}", operator.as_deref().unwrap_or("itself"))
         }
     }
+}
+
+fn by_device(device: Option<&DeviceId>) -> String {
+    device.map_or_else(String::new, |device| format!(", says {device}"))
 }
 
 fn opened(opened: &Opened) -> String {
@@ -91,9 +133,15 @@ fn wave(wave: &Wave) -> String {
     let asks: Vec<String> = wave
         .chosen
         .iter()
-        .map(|chosen| format!("o{} r{} {}", chosen.offer, chosen.responder, chosen.distance))
+        .map(|chosen| {
+            let uncovers = chosen.uncovers.map(|town| format!(" leaves {town} alone")).unwrap_or_default();
+            format!("o{} r{} {}{uncovers}", chosen.offer, chosen.responder, chosen.distance)
+        })
         .collect();
-    let by = wave.operator.as_ref().map(|who| format!(" by {who}")).unwrap_or_default();
+    let mut by = wave.operator.as_ref().map(|who| format!(" by {who}")).unwrap_or_default();
+    if let Some(best) = wave.instead_of {
+        by += &format!(" instead of r{best}");
+    }
     if asks.is_empty() {
         let left: Vec<String> =
             wave.left_out.iter().map(|left| format!(" {} {}", left.count, left.reason)).collect();
@@ -109,5 +157,7 @@ fn timer(timer: Timer, due: Timestamp) -> String {
         Timer::SearchAgain => format!("{due} SearchAgain"),
         Timer::Escalate(step, reason) => format!("{due} {step:?} {reason:?}"),
         Timer::Close => format!("{due} Close"),
+        Timer::Moving(responder) => format!("{due} Moving r{responder}"),
+        Timer::Arrived(responder) => format!("{due} Arrived r{responder}"),
     }
 }

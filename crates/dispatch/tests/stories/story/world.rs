@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use dispatch::{Command, Decision, Duty, Event, Policy, Rejection, State, catch_up, decide, follow};
-use model::{CoordinateSystem, Metres, Place, ResponderId, Skills, Timestamp};
+use dispatch::{
+    Command, Decision, Duty, Event, Policy, PolicyFile, Rejection, State, catch_up, decide, follow,
+};
+use model::{CoordinateSystem, Metres, Place, ResponderId, Timestamp};
 use roster::{Availability, Member, Roster, Size};
 
 use super::{
@@ -23,12 +25,12 @@ pub(crate) fn home() -> Place {
     Place::new(33.60, 119.02, CoordinateSystem::Wgs84).expect("on the globe")
 }
 
-/// The policy that is shipped.
-fn policy() -> Policy {
-    let policy: Policy =
+/// The policy that is shipped, with a difference, and the version after `before`.
+fn policy(change: fn(&mut PolicyFile), before: &str) -> Policy {
+    let mut file: PolicyFile =
         toml::from_str(include_str!("../../../../../config/policy.toml")).expect("it is a policy");
-    assert_eq!(policy.faults(), []);
-    policy
+    change(&mut file);
+    Policy::new(&file, &format!("{before}+")).expect("without fault")
 }
 
 /// Everything a story happens in.
@@ -44,6 +46,8 @@ pub(crate) struct World {
     journal: Vec<(Timestamp, Event)>,
     told: Vec<String>,
     promises: Promises,
+    /// Who became free since somebody was last looked for.
+    freed: Vec<ResponderId>,
 }
 
 impl World {
@@ -52,12 +56,13 @@ impl World {
             state: State::default(),
             roster: empty_roster(),
             spare: empty_roster(),
-            policy: policy(),
+            policy: policy(|_| {}, ""),
             now: BEGIN,
             members: BTreeSet::new(),
             journal: Vec::new(),
             told: Vec::new(),
             promises: Promises::default(),
+            freed: Vec::new(),
         }
     }
 
@@ -77,16 +82,46 @@ impl World {
             Step::Restart => {
                 self.now = at;
                 self.state = self.replayed();
+                self.freed.clear();
                 self.rebuild();
                 std::mem::swap(&mut self.roster, &mut self.spare);
             }
-            Step::Enrol { .. } | Step::Alert { .. } | Step::Wish(_) | Step::Wait => {
+            Step::Enrol { .. }
+            | Step::Seen { .. }
+            | Step::Policy(_)
+            | Step::Alert { .. }
+            | Step::Wish(_)
+            | Step::Batch(_)
+            | Step::Wait => {
                 self.pass_until(Timestamp(at.0 - 1));
                 self.now = at;
             }
         }
+        self.act(at, step);
+        self.watch();
+        self.search_for_freed();
+        self.pass_until(at);
+        self.watch_restart();
+    }
+
+    fn act(&mut self, at: Timestamp, step: &Step) {
         match step {
-            Step::Enrol { responder, metres, comes } => self.enrol(*responder, *metres, *comes),
+            Step::Enrol { responder, metres, comes, fresh, member } => {
+                self.enrol(ResponderId(*responder), *metres, *fresh, **member);
+                if *comes {
+                    self.comes(ResponderId(*responder));
+                }
+            }
+            Step::Seen { responder, metres } => {
+                let place = home().offset(f64::from(*metres), 0.0);
+                for roster in [&self.roster, &self.spare] {
+                    roster.report(ResponderId(*responder), place, at);
+                }
+            }
+            Step::Policy(change) => {
+                self.policy = policy(*change, self.policy.version());
+                self.wish(Command::ReplacePolicy);
+            }
             Step::Alert { raised, clock } => {
                 let mut raised = raised.clone();
                 raised.received_at = at;
@@ -94,11 +129,22 @@ impl World {
                 self.wish(Command::RaiseAlert(raised));
             }
             Step::Wish(command) => self.wish(command.clone()),
+            Step::Batch(steps) => {
+                for step in steps {
+                    self.act(at, step);
+                }
+            }
             Step::Wait | Step::Restart => {}
         }
-        self.watch();
-        self.pass_until(at);
-        self.watch_restart();
+    }
+
+    /// Looks again for those who wait, now that somebody is free. The engine does it after each batch.
+    fn search_for_freed(&mut self) {
+        while !self.freed.is_empty() {
+            let freed = std::mem::take(&mut self.freed);
+            self.decide(self.now, Command::SearchWaiting { freed }).expect("a search is never refused");
+            self.watch();
+        }
     }
 
     /// Decides `command` at `now`, which may lie anywhere; only time may go wrong then.
@@ -120,8 +166,9 @@ impl World {
                 self.fail(&format!("{broken} by {event:?}"));
             }
             self.state.evolve(now, event);
-            follow(&self.roster, event);
-            self.told.push(tell::event(now, event));
+            follow(&self.roster, &self.state, event);
+            self.freed.extend(event.frees());
+            self.told.extend(tell::event(now, event));
             self.journal.push((now, event.clone()));
         }
         if let Err(broken) = promises::of_decision(&self.state, alerts, &decision) {
@@ -143,6 +190,7 @@ impl World {
                 self.fail("a deadline was due and nothing was decided");
             }
             self.watch();
+            self.search_for_freed();
         }
     }
 
@@ -164,6 +212,9 @@ impl World {
             let (live, again) = (self.roster.availability(responder), self.spare.availability(responder));
             if live != again {
                 self.fail(&format!("r{responder} is {live:?}, and after a restart {again:?}"));
+            }
+            if self.roster.idle(responder) != self.spare.idle(responder) {
+                self.fail(&format!("after a restart r{responder} has been idle since another time"));
             }
         }
     }
@@ -192,19 +243,24 @@ impl World {
         panic!("at {}: {what}. What happened so far:\n{}", tell::second(self.now), self.told.join("\n"))
     }
 
-    fn enrol(&mut self, responder: u32, metres: u32, comes: bool) {
-        let responder = ResponderId(responder);
+    fn enrol(&mut self, responder: ResponderId, metres: u32, fresh: bool, mut member: Member) {
         let place = home().offset(f64::from(metres), 0.0);
+        member.base = (!fresh).then_some(place);
         self.members.insert(responder);
-        enrol(&self.roster, responder, place);
-        enrol(&self.spare, responder, place);
-        if comes {
-            let duty = Duty::OnDuty;
-            let known = self.told.len();
-            self.decide(self.now, Command::SetDuty { responder, duty }).expect("is enrolled");
-            // The step says it already.
-            self.told.truncate(known);
+        for roster in [&self.roster, &self.spare] {
+            roster.enrol(responder, member).expect("there is room");
+            if fresh {
+                roster.report(responder, place, BEGIN);
+            }
         }
+    }
+
+    /// Comes on duty. The step says it already, so it is not told.
+    fn comes(&mut self, responder: ResponderId) {
+        let known = self.told.len();
+        let on_duty = Command::SetDuty { responder, duty: Duty::OnDuty };
+        self.decide(self.now, on_duty).expect("is enrolled");
+        self.told.truncate(known);
     }
 
     fn wish(&mut self, command: Command) {
@@ -224,9 +280,4 @@ impl World {
 
 fn empty_roster() -> Roster {
     Roster::new(Size { responders: RESPONDERS, cell: Metres(512) })
-}
-
-fn enrol(roster: &Roster, responder: ResponderId, place: Place) {
-    roster.enrol(responder, Member { skills: Skills::NONE, base: None }).expect("there is room");
-    roster.report(responder, place, BEGIN);
 }

@@ -1,0 +1,109 @@
+//! Cancelling: the elder says that it is nothing.
+
+use model::Kind;
+
+use crate::story::*;
+
+#[test]
+fn during_the_call_back_the_elder_can_cancel_and_nobody_is_sent() {
+    check(
+        &[(0, free(1, 100)), (0, alert(7, Kind::Inactivity)), (20, cancels(7, None)), (700, wait())],
+        "
+        0 #1 opened for elder 7: P2 inactivity
+        0 #1 alert 1 inactivity
+        0 #1 wakes at 60 RingAll NotAcknowledged
+        0 #1 wakes at 60 CallBack
+        20 #1 cancelled, says button
+        20 #1 wakes at 620 Close
+        620 #1 closed by itself
+        ",
+    );
+}
+
+#[test]
+fn once_somebody_is_asked_a_human_decides() {
+    check(
+        &[
+            (0, free(1, 100)),
+            (0, alert(7, Kind::Inactivity)),
+            (0, takes("ann", 1)),
+            (61, cancels(7, None)),
+            (62, accepts(1, 1)),
+        ],
+        "
+        0 #1 opened for elder 7: P2 inactivity
+        0 #1 alert 1 inactivity
+        0 #1 wakes at 60 RingAll NotAcknowledged
+        0 #1 wakes at 60 CallBack
+        0 #1 taken by ann
+        60 #1 wakes at 180 Station NobodyAccepted, 240 Supervisor NobodyAccepted
+        60 #1 wave 1 in 14400 m until 90: o1 r1 100 m
+        60 #1 calls Family: Dispatched
+        61 #1 all is well, says button
+        61 #1 calls Operators: SaidToBeWell
+        62 #1 o1 r1 accepts
+        62 #1 wakes at 362 Moving r1, 682 Arrived r1
+        ",
+    );
+}
+
+#[test]
+fn an_sos_is_never_cancelled_by_a_key_somebody_else_may_press() {
+    check(
+        &[(0, free(1, 100)), (0, sos(7)), (1, cancels(7, None)), (2, cancels(8, None))],
+        "
+        0 #1 opened for elder 7: P1 sos
+        0 #1 alert 1 sos
+        0 #1 wakes at 15 RingAll NotAcknowledged, 60 Supervisor NotAcknowledged
+        0 #1 calls Family: Opened
+        0 #1 wakes at 30 Station NobodyAccepted, 60 Supervisor NobodyAccepted, 75 Family NobodyAccepted, 90 Suggest120 NobodyAccepted
+        0 #1 wave 1 in 7200 m until 20: o1 r1 100 m
+        1 #1 all is well, says button
+        1 #1 calls Operators: SaidToBeWell
+        2 nothing
+        ",
+    );
+}
+
+#[test]
+fn a_cancel_that_is_older_than_the_alert_is_about_an_earlier_one() {
+    check(
+        &[(0, free(1, 100)), (10, alert(7, Kind::Inactivity)), (11, cancels(7, Some(9)))],
+        "
+        10 #1 opened for elder 7: P2 inactivity
+        10 #1 alert 1 inactivity
+        10 #1 wakes at 70 RingAll NotAcknowledged
+        10 #1 wakes at 70 CallBack
+        11 #1 all is well, says button
+        11 #1 calls Operators: SaidToBeWell
+        ",
+    );
+}
+
+#[test]
+fn what_was_cancelled_can_be_reopened_and_a_new_alert_opens_another() {
+    check(
+        &[
+            (0, alert(7, Kind::Inactivity)),
+            (5, cancels(7, Some(5))),
+            (6, alert(7, Kind::BedExit)),
+            (7, reopens("ann", 1, "she sounded odd")),
+            (8, resolves("ann", 1)),
+        ],
+        "
+        0 #1 opened for elder 7: P2 inactivity
+        0 #1 alert 1 inactivity
+        0 #1 wakes at 60 RingAll NotAcknowledged
+        0 #1 wakes at 60 CallBack
+        5 #1 cancelled, says button
+        5 #1 wakes at 605 Close
+        6 #2 opened for elder 7: P2 bed_exit
+        6 #2 alert 2 bed_exit
+        6 #2 wakes at 66 RingAll NotAcknowledged
+        6 #2 wakes at 66 CallBack
+        7 #1 reopened by ann: she sounded odd
+        8 #1 resolved by ann: Served
+        8 #1 wakes at 608 Close
+        ",
+    );
+}

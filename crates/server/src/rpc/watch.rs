@@ -1,0 +1,127 @@
+//! Watching incidents: what is open, then every change, and where to go on after a break.
+
+use std::{collections::HashMap, time::Duration};
+
+use tokio::sync::{broadcast, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+use wire::{
+    time_to_wire,
+    v1::{self, watch_incidents_response::Change},
+};
+
+use super::App;
+
+/// Changes waiting for one console's socket.
+const STREAM_BUFFER: usize = 16;
+/// How often a quiet stream shows that it is alive.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// One console's stream.
+pub(super) struct Watch {
+    app: App,
+    sender: mpsc::Sender<Result<v1::WatchIncidentsResponse, Status>>,
+    /// Revisions sent from the board, until the live changes have caught up with them.
+    sent: HashMap<String, u64>,
+    /// The highest of them.
+    newest: u64,
+    /// Everything up to this revision was sent.
+    seen: u64,
+}
+
+/// The console went away.
+struct Gone;
+
+impl Watch {
+    /// A console that has seen everything up to `since`, if that is given.
+    pub(super) fn start(
+        app: App,
+        since: Option<u64>,
+    ) -> ReceiverStream<Result<v1::WatchIncidentsResponse, Status>> {
+        let (sender, receiver) = mpsc::channel(STREAM_BUFFER);
+        let watch = Self { app, sender, sent: HashMap::new(), newest: 0, seen: since.unwrap_or(0) };
+        tokio::spawn(watch.run(since.is_some()));
+        ReceiverStream::new(receiver)
+    }
+
+    async fn run(mut self, resume: bool) {
+        // Live changes are collected from before the board is read, so that none falls between the two.
+        let mut live = self.app.hub.watch_incidents();
+        // A token from before the data was replaced says nothing; then everything open is sent.
+        let resume = resume && self.seen <= self.app.board.head();
+        if !resume {
+            self.seen = 0;
+        }
+        let begun = self.catch_up(resume).await;
+        if begun.is_err() || self.send(Change::SnapshotEnd(v1::SnapshotEnd {})).await.is_err() {
+            return;
+        }
+        loop {
+            let changed = tokio::select! {
+                () = self.app.stop.cancelled() => {
+                    let _ = self.sender.send(Err(super::stopping(crate::engine::Stopped))).await;
+                    return;
+                }
+                () = self.sender.closed() => return,
+                changed = tokio::time::timeout(HEARTBEAT, live.recv()) => changed,
+            };
+            let told = match changed {
+                Ok(Ok(incident)) => self.tell(&incident).await,
+                // Too slow for each step: what is true now is sent instead.
+                Ok(Err(broadcast::error::RecvError::Lagged(_))) => self.catch_up(true).await,
+                Ok(Err(broadcast::error::RecvError::Closed)) => return,
+                Err(_) => {
+                    let at = Some(time_to_wire(self.app.clock.now()));
+                    self.send(Change::Heartbeat(v1::Heartbeat { at })).await
+                }
+            };
+            if told.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Sends what the board shows: everything open, or on resuming everything that changed since.
+    async fn catch_up(&mut self, resume: bool) -> Result<(), Gone> {
+        let since = if resume { self.seen } else { 0 };
+        // Before the board is read: what changes meanwhile comes live as well.
+        let head = self.app.board.head();
+        let incidents = if resume {
+            let mut changed = self.app.board.page(None, usize::MAX, |incident| incident.revision > since);
+            changed.reverse();
+            changed
+        } else {
+            self.app.board.open()
+        };
+        for incident in incidents {
+            self.sent.insert(incident.name.clone(), incident.revision);
+            self.newest = self.newest.max(incident.revision);
+            // Until all are sent, a break must resume from where this began.
+            let response = v1::WatchIncidentsResponse {
+                change: Some(Change::Incident(v1::Incident::clone(&incident))),
+                resume_token: since.to_string(),
+            };
+            self.sender.send(Ok(response)).await.map_err(|_| Gone)?;
+        }
+        self.seen = head.max(since);
+        Ok(())
+    }
+
+    async fn tell(&mut self, incident: &v1::Incident) -> Result<(), Gone> {
+        if self.sent.get(&incident.name).is_some_and(|sent| *sent >= incident.revision) {
+            return Ok(());
+        }
+        // One record may change several incidents: until a later one comes, a break must resume before it.
+        self.seen = self.seen.max(incident.revision.saturating_sub(1));
+        if incident.revision > self.newest {
+            self.sent.clear();
+        }
+        self.send(Change::Incident(incident.clone())).await
+    }
+
+    async fn send(&self, change: Change) -> Result<(), Gone> {
+        let response =
+            v1::WatchIncidentsResponse { change: Some(change), resume_token: self.seen.to_string() };
+        self.sender.send(Ok(response)).await.map_err(|_| Gone)
+    }
+}
