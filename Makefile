@@ -4,9 +4,14 @@
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # What the tests talk to: a real broker, its clients, and a plain HTTP client.
 PACKAGES := mosquitto mosquitto-clients curl
+# What `make soak` plays: more than a check of a change has time for.
+SEEDS := 1000000
+DAYS := 2000
+FROM := 1
+JOBS := $(shell nproc)
 BUF := tests/tools/node_modules/@bufbuild/buf-linux-x64/bin/buf
 
-.PHONY: help demo test lint bench deny tools
+.PHONY: help demo test soak defects lint bench deny tools
 
 help: ## Say what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -19,6 +24,15 @@ test: tools ## Run every check that decides what lands
 	$(BUF) lint proto
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 	cargo test --workspace --locked
+	cargo run --release --locked --package sim -- --seeds 100000 --jobs 2
+	cargo run --release --locked --package sim -- --days 200 --jobs 2
+
+soak: ## Play as many simulated worlds and days as told: make soak SEEDS=10000000 DAYS=40000 FROM=1
+	cargo run --release --locked --package sim -- --seeds $(SEEDS) --from $(FROM) --jobs $(JOBS)
+	cargo run --release --locked --package sim -- --days $(DAYS) --from $(FROM) --jobs $(JOBS)
+
+defects: ## Plant each known mistake in a copy of the core and see whether simulated worlds find it
+	crates/sim/defects/run
 
 bench: ## Measure: the parts with criterion, then the whole path beside its floor
 	cargo build --release --package server

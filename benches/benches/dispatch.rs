@@ -14,8 +14,7 @@ use dispatch::{
     State, Subject, decide, follow,
 };
 use model::{
-    CoordinateSystem, DeviceId, ElderId, IncidentId, Kind, Metres, Millis, OfferId, Place, ResponderId,
-    Timestamp,
+    CoordinateSystem, DeviceId, ElderId, IncidentId, Kind, Millis, OfferId, Place, ResponderId, Timestamp,
 };
 use roster::{Member, Roster, Size};
 
@@ -46,7 +45,7 @@ impl County {
     fn new(open: u64) -> Self {
         let mut county = Self {
             state: State::default(),
-            roster: Roster::new(Size { responders: RESPONDERS, cell: Metres(1024) }),
+            roster: Roster::new(Size::of(RESPONDERS, &[])),
             policy: policy(),
             now: BEGIN,
             random: 7,

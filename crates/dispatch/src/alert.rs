@@ -5,7 +5,9 @@ use model::{DeviceId, IncidentId, Kind, Millis, Priority, Timestamp};
 use crate::{
     command::RaiseAlert,
     decide::{Decision, Desk, Draft},
-    event::{Alert, EscalationReason, EscalationStep, Hold, IncidentEvent, Opened, Subject, Timer},
+    event::{
+        Alert, EscalationReason, EscalationStep, Hold, IncidentEvent, MessageKey, Opened, Subject, Timer,
+    },
     incident::{Incident, IncidentState},
     policy::{Policy, TellFamily},
     state::Need,
@@ -43,27 +45,34 @@ pub(crate) fn restore(desk: &Desk<'_>, subject: &Subject, device: DeviceId, kind
     draft.decided()
 }
 
-/// The elder says that it is nothing. During the call-back that ends it; afterwards, or when it is most urgent, somebody
-/// may be in danger or under pressure, and a human decides. A cancel older than the last alert is about an earlier one.
+/// The elder says that it is nothing. During the call-back that ends it; afterwards, or when it is most urgent, or when the
+/// case is also somebody else's, one may be in danger or under pressure, and a human decides. A cancel older than the last
+/// alert is about an earlier one.
 pub(crate) fn cancel(
     desk: &Desk<'_>,
     subject: &Subject,
-    device: Option<DeviceId>,
+    device: DeviceId,
+    key: Option<MessageKey>,
     occurred_at: Option<Timestamp>,
 ) -> Decision {
+    if let Some(incident) = key.and_then(|key| desk.state.heard(key)) {
+        return Decision { events: Vec::new(), incident: Some(incident), duplicate: true };
+    }
     let newest = |exercise| {
         desk.state.incidents_of(subject, Need::Care, exercise).find(|incident| incident.state.is_open())
     };
     let Some(incident) = [false, true].into_iter().find_map(newest) else { return Decision::default() };
-    let of_now = occurred_at.is_none_or(|time| time >= incident.last_alert_at);
+    let of_now = occurred_at
+        .is_none_or(|time| incident.last_alert_said_before(&device, time, desk.policy.clock_ahead));
     let asked = !incident.offers.is_empty() || incident.searching;
     let calling_back = incident.timers.contains_key(&Timer::CallBack) && !asked;
+    let theirs_alone = incident.subject == *subject && incident.also.is_empty();
     let mut draft = desk.draft(incident.clone());
-    if of_now && calling_back && incident.priority > Priority::P1 {
-        draft.record(IncidentEvent::Cancelled { device });
+    if of_now && calling_back && theirs_alone && incident.priority > Priority::P1 {
+        draft.record(IncidentEvent::Cancelled { device, key });
         draft.close_later();
     } else {
-        draft.record(IncidentEvent::SaidToBeWell { device });
+        draft.record(IncidentEvent::SaidToBeWell { device, key });
         let (step, reason) = (Hold::STEP, EscalationReason::SaidToBeWell);
         draft.record(IncidentEvent::Escalated { step, reason });
     }

@@ -216,6 +216,11 @@ impl LookedAt {
         }
     }
 
+    /// With all others of those who are `free`: whom a search does not look at is too far away.
+    pub(crate) fn and_elsewhere(self, free: u32) -> Self {
+        Self { too_far: self.too_far + free.saturating_sub(self.considered), ..self }
+    }
+
     /// When the first of those who rest has rested.
     pub(crate) fn rested_at(&self) -> Option<Timestamp> {
         self.rested_at

@@ -22,12 +22,14 @@ pub enum Command {
         /// What is over.
         kind: Kind,
     },
-    /// The elder says that what was raised is nothing: by the device's cancel key, or to an operator.
+    /// The elder says by the device's cancel key that what was raised is nothing. An operator who is told so resolves.
     Cancel {
         /// Whose incident it is.
         subject: Subject,
-        /// Which device; `None` when an operator was told.
-        device: Option<DeviceId>,
+        /// Which device.
+        device: DeviceId,
+        /// By which a repeat of the same message is known.
+        key: Option<MessageKey>,
         /// When, by the device's clock: a cancel older than the last alert says nothing about it.
         occurred_at: Option<Timestamp>,
     },

@@ -15,7 +15,7 @@ use crate::{
     plan::Plan,
     policy::Policy,
     search,
-    state::{State, Unavailable},
+    state::{State, Turnout},
 };
 
 /// What follows from a command.
@@ -47,8 +47,8 @@ pub fn decide(
     match command {
         Command::RaiseAlert(alert) => Ok(alert::raise(&desk, *alert)),
         Command::Restore { subject, device, kind } => Ok(alert::restore(&desk, &subject, device, kind)),
-        Command::Cancel { subject, device, occurred_at } => {
-            Ok(alert::cancel(&desk, &subject, device, occurred_at))
+        Command::Cancel { subject, device, key, occurred_at } => {
+            Ok(alert::cancel(&desk, &subject, device, key, occurred_at))
         }
         Command::ReplacePolicy => Ok(operator::replace_policy(&desk)),
         Command::SetDuty { responder, duty } => field::set_duty(&desk, responder, duty),
@@ -124,7 +124,7 @@ impl<'a> Desk<'a> {
             policy: self.policy,
             now: self.now,
             next_offer: self.state.next_offer(),
-            unavailable: self.state.unavailable(),
+            turnout: self.state.turnout(),
             incident,
             events: Vec::new(),
         }
@@ -142,7 +142,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) policy: &'a Policy,
     pub(crate) now: Timestamp,
     pub(crate) next_offer: OfferId,
-    pub(crate) unavailable: Unavailable,
+    pub(crate) turnout: Turnout,
     pub(crate) incident: Incident,
     pub(crate) events: Vec<Event>,
 }

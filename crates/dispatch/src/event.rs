@@ -266,13 +266,17 @@ pub enum IncidentEvent {
     },
     /// The elder said during the call-back that all is well, before anybody was asked to go.
     Cancelled {
-        /// By which device; `None` when an operator was told.
-        device: Option<DeviceId>,
+        /// By which device.
+        device: DeviceId,
+        /// By which a repeat of the same message is known.
+        key: Option<MessageKey>,
     },
     /// The elder said that all is well when it was too late to cancel, or it was too urgent: a human decides.
     SaidToBeWell {
-        /// By which device; `None` when an operator was told.
-        device: Option<DeviceId>,
+        /// By which device.
+        device: DeviceId,
+        /// By which a repeat of the same message is known.
+        key: Option<MessageKey>,
     },
     /// Who accepted does not seem to come. They are asked again and stay bound, and somebody else is looked for.
     AssignmentDoubted {

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use model::{
-    IncidentId, Kind, Metres, Millis, OfferId, OrgUnitCode, Place, Priority, ResponderId, Timestamp,
+    DeviceId, IncidentId, Kind, Metres, Millis, OfferId, OrgUnitCode, Place, Priority, ResponderId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
     event::{
-        Alert, Doubt, EscalationReason, EscalationStep, Hold, IncidentEvent, OfferEnd, Opened, Service,
-        Subject, Timer, Wave,
+        Alert, Doubt, EscalationReason, EscalationStep, Hold, IncidentEvent, Opened, Service, Subject, Timer,
+        Wave,
     },
     state::Need,
 };
@@ -50,6 +50,8 @@ pub struct Incident {
     pub corroborated: bool,
     /// When its last alert came.
     pub last_alert_at: Timestamp,
+    /// Which device raised the last alert, and when by its own clock.
+    pub last_alert_by: Option<(DeviceId, Timestamp)>,
     /// Alerts so far.
     pub alert_count: u32,
     /// Waves so far.
@@ -221,6 +223,7 @@ impl Incident {
             family_told: false,
             corroborated: false,
             last_alert_at: at,
+            last_alert_by: None,
             alert_count: 0,
             wave: 0,
             turn: 0,
@@ -377,6 +380,7 @@ impl Incident {
     fn alert_raised(&mut self, alert: &Alert) {
         self.alert_count = self.alert_count.saturating_add(1);
         self.last_alert_at = self.last_alert_at.max(alert.received_at);
+        self.last_alert_by = alert.device.clone().zip(alert.device_time);
         // A live low battery says nothing about a late call for help.
         let about_this = Need::of(alert.kind) == Need::Care || Need::of(self.kind) == Need::Technical;
         if alert.hold.is_none() && about_this {
@@ -390,6 +394,20 @@ impl Incident {
         };
         if alert.place.is_some() && (of_now || self.place.is_none()) {
             self.place = alert.place;
+        }
+    }
+
+    /// Whether what `device` says at `time` by its clock comes after the last alert. The same device's clock is right about
+    /// the order; another's may be off by as much as `clock_off`.
+    pub(crate) fn last_alert_said_before(
+        &self,
+        device: &DeviceId,
+        time: Timestamp,
+        clock_off: Millis,
+    ) -> bool {
+        match &self.last_alert_by {
+            Some((same, said)) if same == device => *said <= time,
+            Some(_) | None => self.last_alert_at <= time + clock_off,
         }
     }
 
@@ -538,52 +556,4 @@ impl Incident {
     fn live_assignment(&mut self, responder: ResponderId) -> Option<&mut Assignment> {
         self.assignments.iter_mut().find(|going| going.responder == responder && going.state.is_live())
     }
-}
-
-impl Timer {
-    /// Whether it calls a human while `reason` holds.
-    #[must_use]
-    pub fn waits_for(self, reason: EscalationReason) -> bool {
-        match self {
-            Self::Escalate(_, other) => other == reason,
-            Self::CallBack | Self::SearchAgain | Self::Close | Self::Moving(_) | Self::Arrived(_) => false,
-        }
-    }
-
-    /// Whether it calls this human.
-    fn calls(self, step: EscalationStep) -> bool {
-        match self {
-            Self::Escalate(other, _) => other == step,
-            Self::CallBack | Self::SearchAgain | Self::Close | Self::Moving(_) | Self::Arrived(_) => false,
-        }
-    }
-}
-
-impl OfferEnd {
-    /// The state an offer has after ending like this.
-    #[must_use]
-    pub fn state(&self) -> OfferState {
-        match self {
-            Self::Declined(_) => OfferState::Declined,
-            Self::Expired => OfferState::Expired,
-            Self::Withdrawn(_) => OfferState::Withdrawn,
-            Self::Failed(_) => OfferState::Failed,
-        }
-    }
-}
-
-impl Hold {
-    /// The reason an operator is given.
-    #[must_use]
-    pub fn reason(self) -> EscalationReason {
-        match self {
-            Self::UnknownDevice => EscalationReason::UnknownDevice,
-            Self::Unreadable => EscalationReason::Unreadable,
-            Self::Late => EscalationReason::Late,
-            Self::Retained => EscalationReason::Retained,
-        }
-    }
-
-    /// Whom it calls: a human who decides.
-    pub(crate) const STEP: EscalationStep = EscalationStep::Operators;
 }

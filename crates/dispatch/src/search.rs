@@ -17,6 +17,7 @@ use crate::{
     matching::{self, Wishes},
     plan::WavePlan,
     policy::TellFamily,
+    state::Turnout,
 };
 
 /// Searches done together at most; the others are done right after.
@@ -328,7 +329,7 @@ impl Draft<'_> {
     pub(crate) fn go_on_searching(&mut self) {
         let wave = self.incident.wave;
         let asked = self.incident.live_offers().any(|(_, offer)| offer.wave == wave);
-        let looks = self.incident.timers.contains_key(&Timer::SearchAgain);
+        let looks = self.incident.search_deadline().is_some_and(|due| due <= self.now);
         if !self.incident.searching || asked || looks {
             return;
         }
@@ -427,17 +428,17 @@ impl Draft<'_> {
         rested_at.map_or(again, |rested| again.min(rested))
     }
 
-    /// Why not more: those looked at and left out and, when nobody is left at all, those who cannot be asked by anybody.
+    /// Why not more: those looked at and left out and, when nobody is left at all, everybody else.
     fn left_out(&self, found: &Found) -> Vec<LeftOut> {
-        let mut left_out = found.looked_at.left_out();
-        if found.chosen.is_empty() {
-            let away = self.unavailable;
-            left_out.extend(reasons(&[
-                ("busy", away.busy),
-                ("on_break", away.on_break),
-                ("off_duty", away.off_duty),
-            ]));
+        if !found.chosen.is_empty() {
+            return found.looked_at.left_out();
         }
+        let Turnout { on_duty, on_break, off_duty } = self.turnout;
+        let free = self.roster.free();
+        let mut left_out = found.looked_at.and_elsewhere(free).left_out();
+        // Those looked at were free until others of the same moment were given them.
+        let busy = on_duty.saturating_sub(free.max(found.looked_at.considered));
+        left_out.extend(reasons(&[("busy", busy), ("on_break", on_break), ("off_duty", off_duty)]));
         left_out
     }
 }

@@ -24,8 +24,7 @@ pub struct State {
     offers: Window<IncidentId>,
     bound: BTreeMap<ResponderId, IncidentId>,
     duty: BTreeMap<ResponderId, Duty>,
-    /// How many are on a break or off duty; whoever is bound besides is counted there.
-    away: Unavailable,
+    turnout: Turnout,
     idle: BTreeMap<ResponderId, Idle>,
     /// What is due next of each incident, but for searches.
     deadlines: BTreeSet<(Timestamp, IncidentId)>,
@@ -40,23 +39,23 @@ pub struct State {
     next_offer: u64,
 }
 
-/// How many cannot be asked.
+/// How many responders are at work, and how many are not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) struct Unavailable {
-    /// Asked, or going, or at work somewhere.
-    pub(crate) busy: u32,
+pub(crate) struct Turnout {
+    /// At work, free or bound.
+    pub(crate) on_duty: u32,
     /// At work and resting.
     pub(crate) on_break: u32,
     /// At home after having been on duty once.
     pub(crate) off_duty: u32,
 }
 
-impl Unavailable {
-    fn count(&mut self, duty: Duty) -> Option<&mut u32> {
+impl Turnout {
+    fn count(&mut self, duty: Duty) -> &mut u32 {
         match duty {
-            Duty::OnBreak => Some(&mut self.on_break),
-            Duty::OffDuty => Some(&mut self.off_duty),
-            Duty::OnDuty => None,
+            Duty::OnDuty => &mut self.on_duty,
+            Duty::OnBreak => &mut self.on_break,
+            Duty::OffDuty => &mut self.off_duty,
         }
     }
 }
@@ -165,9 +164,9 @@ impl State {
         self.waiting.len()
     }
 
-    /// How many cannot be asked, whoever asks.
-    pub(crate) fn unavailable(&self) -> Unavailable {
-        Unavailable { busy: self.bound.len() as u32, ..self.away }
+    /// How many are on duty, on a break and off duty.
+    pub(crate) fn turnout(&self) -> Turnout {
+        self.turnout
     }
 
     pub(crate) fn incident_of_offer(&self, offer: OfferId) -> Option<&Incident> {
@@ -225,12 +224,10 @@ impl State {
     }
 
     fn duty_changed(&mut self, at: Timestamp, responder: ResponderId, duty: Duty) {
-        if let Some(count) = self.duty.insert(responder, duty).and_then(|was| self.away.count(was)) {
-            *count -= 1;
+        if let Some(was) = self.duty.insert(responder, duty) {
+            *self.turnout.count(was) -= 1;
         }
-        if let Some(count) = self.away.count(duty) {
-            *count += 1;
-        }
+        *self.turnout.count(duty) += 1;
         if duty == Duty::OnDuty {
             self.idle.entry(responder).or_default().since = Some(at);
         }
@@ -285,6 +282,11 @@ impl State {
             if let Some(key) = alert.key {
                 self.recent.remember(key, id, at);
             }
+        }
+        if let IncidentEvent::Cancelled { key: Some(key), .. }
+        | IncidentEvent::SaidToBeWell { key: Some(key), .. } = event
+        {
+            self.recent.remember(*key, id, at);
         }
         if let IncidentEvent::WaveSent(wave) = event {
             for chosen in &wave.chosen {

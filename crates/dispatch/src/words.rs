@@ -3,6 +3,8 @@
 use model::{DeviceId, ElderId, ResponderId};
 use serde::{Deserialize, Serialize};
 
+use crate::incident::OfferState;
+
 /// Whose incident it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Subject {
@@ -218,4 +220,52 @@ pub enum Disposition {
     Duplicate,
     /// A technical matter.
     Technical,
+}
+
+impl Timer {
+    /// Whether it calls a human while `reason` holds.
+    #[must_use]
+    pub fn waits_for(self, reason: EscalationReason) -> bool {
+        match self {
+            Self::Escalate(_, other) => other == reason,
+            Self::CallBack | Self::SearchAgain | Self::Close | Self::Moving(_) | Self::Arrived(_) => false,
+        }
+    }
+
+    /// Whether it calls this human.
+    pub(crate) fn calls(self, step: EscalationStep) -> bool {
+        match self {
+            Self::Escalate(other, _) => other == step,
+            Self::CallBack | Self::SearchAgain | Self::Close | Self::Moving(_) | Self::Arrived(_) => false,
+        }
+    }
+}
+
+impl OfferEnd {
+    /// The state an offer has after ending like this.
+    #[must_use]
+    pub fn state(&self) -> OfferState {
+        match self {
+            Self::Declined(_) => OfferState::Declined,
+            Self::Expired => OfferState::Expired,
+            Self::Withdrawn(_) => OfferState::Withdrawn,
+            Self::Failed(_) => OfferState::Failed,
+        }
+    }
+}
+
+impl Hold {
+    /// The reason an operator is given.
+    #[must_use]
+    pub fn reason(self) -> EscalationReason {
+        match self {
+            Self::UnknownDevice => EscalationReason::UnknownDevice,
+            Self::Unreadable => EscalationReason::Unreadable,
+            Self::Late => EscalationReason::Late,
+            Self::Retained => EscalationReason::Retained,
+        }
+    }
+
+    /// Whom it calls: a human who decides.
+    pub(crate) const STEP: EscalationStep = EscalationStep::Operators;
 }

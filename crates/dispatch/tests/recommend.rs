@@ -51,7 +51,7 @@ fn told(recommendation: &Recommendation) -> Told {
 
 #[test]
 fn the_best_are_named_and_for_everybody_else_a_reason() {
-    let roster = Roster::new(Size { responders: 64, cell: model::Metres(512) });
+    let roster = Roster::new(Size::of(64, &[]));
     comes(&roster, 1, 700.0, |_| {});
     comes(&roster, 2, 100.0, |member| member.skills = Skills::NONE);
     comes(&roster, 3, 200.0, |_| {});

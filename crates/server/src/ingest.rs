@@ -72,8 +72,9 @@ impl Ingest {
                 return None;
             }
             Content::Cancel => {
-                let (device, occurred_at) = (Some(signal.device), signal.occurred_at);
-                return Some(Command::Cancel { subject, device, occurred_at });
+                let key = key_of(&signal, "cancel", arrival);
+                let (device, occurred_at) = (signal.device, signal.occurred_at);
+                return Some(Command::Cancel { subject, device, key, occurred_at });
             }
             Content::Telemetry { .. } | Content::Heartbeat { .. } => return None,
         };
@@ -82,7 +83,7 @@ impl Ingest {
             home: home.and_then(|home| home.place),
             org_unit: home.map(|home| home.org_unit),
             at_risk: home.is_some_and(|home| home.at_risk),
-            key: key_of(&signal, kind, arrival),
+            key: key_of(&signal, kind.as_str(), arrival),
             device: Some(signal.device),
             kind,
             source_id: signal.source_id,
@@ -138,14 +139,14 @@ pub(crate) fn is_receipt(topic: &str) -> bool {
 ///
 /// A message with neither cannot be told from a second press, so it counts as one. What a broker replays is the same as
 /// long as its bytes are, however often it comes.
-fn key_of(signal: &Signal, kind: Kind, arrival: Arrival<'_>) -> Option<MessageKey> {
+fn key_of(signal: &Signal, said: &str, arrival: Arrival<'_>) -> Option<MessageKey> {
     let mut hasher = blake3::Hasher::new();
     let mut part = |bytes: &[u8]| {
         hasher.update(&(bytes.len() as u64).to_le_bytes());
         hasher.update(bytes);
     };
     part(signal.device.as_str().as_bytes());
-    part(kind.as_str().as_bytes());
+    part(said.as_bytes());
     match (&signal.source_id, signal.occurred_at) {
         (Some(id), _) => part(id.as_bytes()),
         (None, Some(time)) => {

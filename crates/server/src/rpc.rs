@@ -1,6 +1,5 @@
 //! gRPC: who asks, what may be asked, and how a refusal reads.
 
-mod cancellation;
 pub(crate) mod incidents;
 pub(crate) mod ingest;
 mod recommendation;
@@ -147,16 +146,11 @@ fn faulty_field(rejection: &Rejection) -> Option<&'static str> {
     }
 }
 
-/// Hands `commands` to the engine and returns what became of the last one, once it is flushed.
-pub(crate) async fn all_commands(app: &App, commands: Vec<Command>) -> Result<Verdict, Status> {
-    let Answer { mut verdicts, durable } = app.engine.ask(commands).await.map_err(stopping)?;
-    let verdict = verdicts.pop().ok_or_else(|| stopping(Stopped))?.map_err(|why| rejected(&why))?;
-    if durable { Ok(verdict) } else { Err(not_durable()) }
-}
-
 /// Hands `command` to the engine and returns what became of it, once it is flushed.
 pub(crate) async fn command(app: &App, command: Command) -> Result<Verdict, Status> {
-    all_commands(app, vec![command]).await
+    let Answer { mut verdicts, durable } = app.engine.ask(vec![command]).await.map_err(stopping)?;
+    let verdict = verdicts.pop().ok_or_else(|| stopping(Stopped))?.map_err(|why| rejected(&why))?;
+    if durable { Ok(verdict) } else { Err(not_durable()) }
 }
 
 /// The incident as it is after a command about it.

@@ -14,7 +14,7 @@ use dispatch::State;
 use frontdoor::{FrontDoor, Limits};
 use journal::{Journal, OpenError, OpenReport, Options, Sequence};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use model::{Millis, Timestamp};
+use model::{Millis, Place, Timestamp};
 use roster::{Roster, Size};
 use store::{Store, StoreError};
 use tokio::{
@@ -118,10 +118,10 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         .with_context(|| format!("mqtt_listen {mqtt_listen} cannot be opened: is another broker running?"))?;
     let door = Arc::new(door);
 
-    let roster = Arc::new(Roster::new(Size { responders: config.max_responders, cell: Size::DEFAULT_CELL }));
     let directory = Arc::new(Directory::default());
     let store = Arc::new(open_store(&folders.store())?);
-    let books = open_registry(&folders, store, &directory, &roster, clock)?;
+    let books = open_registry(&folders, store, &directory, config.max_responders, clock)?;
+    let roster = Arc::clone(&books.roster);
     let (receipts, receipt_queue) = mpsc::channel(receipts::QUEUE);
     let hub = Arc::new(Hub::new());
     let recovered = Recovered::read(&books.store);
@@ -330,7 +330,7 @@ fn open_registry(
     folders: &Folders,
     store: Arc<Store>,
     directory: &Arc<Directory>,
-    roster: &Arc<Roster>,
+    max_responders: u32,
     clock: Clock,
 ) -> anyhow::Result<Books> {
     let (mut state, applied) = registrar::read_records(&store).unwrap_or_else(|error| {
@@ -352,10 +352,12 @@ fn open_registry(
     let (journal, report, news) =
         open(applied, &mut state).map_err(|error| of_another_journal(error, folders, "registry"))?;
     tell_opened("registry", &report);
+    // The roster's cells are as large as suits where people start from.
+    let bases: Vec<Place> = state.responders(None).filter_map(|known| state.base_of(known.id)).collect();
     let books = Books {
+        roster: Arc::new(Roster::new(Size::of(max_responders, &bases))),
         state: Arc::new(RwLock::new(state)),
         directory: Arc::clone(directory),
-        roster: Arc::clone(roster),
         store,
         clock,
         journal: Arc::new(journal),

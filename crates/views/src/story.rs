@@ -113,10 +113,8 @@ impl Teller<'_> {
                 self.absorbed(*from, *kind, *alert_count, *place);
             }
             IncidentEvent::Reopened { operator, reason } => self.reopened(operator, reason),
-            IncidentEvent::Cancelled { device } => self.cancelled(device.as_ref()),
-            IncidentEvent::SaidToBeWell { device } => {
-                self.all_is_well(device.as_ref(), Action::SaidToBeWell);
-            }
+            IncidentEvent::Cancelled { device, .. } => self.cancelled(device),
+            IncidentEvent::SaidToBeWell { device, .. } => self.all_is_well(device, Action::SaidToBeWell),
             IncidentEvent::AssignmentDoubted { responder, doubt } => self.doubted(*responder, *doubt),
             IncidentEvent::RespondersNeeded { count } => {
                 self.incident.responders_needed = *count;
@@ -168,17 +166,16 @@ impl Teller<'_> {
         self.operator_step(operator, v1::TimelineAction::Resolved, note);
     }
 
-    fn cancelled(&mut self, device: Option<&DeviceId>) {
+    fn cancelled(&mut self, device: &DeviceId) {
         self.ended(v1::IncidentState::Cancelled, Some(Disposition::CancelledByElder));
         self.incident.cancelled_at = Some(time_to_wire(self.at));
         self.all_is_well(device, v1::TimelineAction::Cancelled);
     }
 
-    /// The elder said so, by a device or to an operator.
-    fn all_is_well(&mut self, device: Option<&DeviceId>, action: v1::TimelineAction) {
-        let told = if device.is_some() { "" } else { ", as an operator was told" };
-        let detail = format!("the elder says that all is well{told}");
-        self.step(&device_or_anhu(device), action, detail);
+    /// The elder said so.
+    fn all_is_well(&mut self, device: &DeviceId, action: v1::TimelineAction) {
+        let detail = "the elder says that all is well".to_owned();
+        self.step(&device_or_anhu(Some(device)), action, detail);
     }
 
     fn taken_by(&mut self, operator: &str) {

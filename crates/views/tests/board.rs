@@ -5,7 +5,7 @@ use dispatch::{
     Operation, Policy, PolicyFile, RaiseAlert, Service, State, Subject, decide, follow,
 };
 use model::{
-    CoordinateSystem, DeviceId, ElderId, IncidentId, Kind, Metres, OfferId, OrgUnitCode, Place, Priority,
+    CoordinateSystem, DeviceId, ElderId, IncidentId, Kind, OfferId, OrgUnitCode, Place, Priority,
     ResponderId, Timestamp,
 };
 use registry::{Elder, Gender};
@@ -30,7 +30,7 @@ fn home() -> Place {
 
 impl County {
     fn new() -> Self {
-        let roster = Roster::new(Size { responders: 8, cell: Metres(512) });
+        let roster = Roster::new(Size::of(8, &[]));
         let directory = Directory::default();
         directory.fold(&registry::Event::ElderCreated(Elder {
             id: ElderId(7),
@@ -383,10 +383,10 @@ fn what_was_merged_is_history_and_the_other_one_shows_its_alerts() {
 #[test]
 fn an_elder_who_says_that_all_is_well_cancels_in_the_call_back_and_is_heard_after_it() {
     let mut county = County::new();
-    let device = DeviceId::new("wrist-1").ok();
+    let device = DeviceId::new("wrist-1").expect("a good name");
     let cancel = |elder| {
         let (subject, device) = (Subject::Elder(ElderId(elder)), device.clone());
-        Command::Cancel { subject, device, occurred_at: None }
+        Command::Cancel { subject, device, key: None, occurred_at: None }
     };
     county.raises(Kind::BedExit, 8);
     county.does(cancel(8));

@@ -50,7 +50,7 @@ fn elder_at() -> Place {
 }
 
 fn roster_of(people: &[Somebody]) -> Roster {
-    let roster = Roster::new(Size { responders: 256, ..roster_size() });
+    let roster = Roster::new(Size::of(256, &[]));
     for (id, one) in (0..).map(ResponderId).zip(people) {
         let today = NOW.0 / 86_400_000;
         let expires = |days: i32| ExpiryDay((today + i64::from(days)) as u16);
@@ -69,10 +69,6 @@ fn roster_of(people: &[Somebody]) -> Roster {
         roster.set_duty(id, if one.on_duty { Duty::OnDuty } else { Duty::OffDuty });
     }
     roster
-}
-
-fn roster_size() -> Size {
-    Size { responders: 256, cell: Metres(512) }
 }
 
 proptest! {

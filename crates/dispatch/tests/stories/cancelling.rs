@@ -74,8 +74,8 @@ fn a_cancel_that_is_older_than_the_alert_is_about_an_earlier_one() {
         10 #1 alert 1 inactivity
         10 #1 wakes at 70 RingAll NotAcknowledged
         10 #1 wakes at 70 CallBack
-        11 #1 all is well, says button
-        11 #1 calls Operators: SaidToBeWell
+        11 #1 cancelled, says button
+        11 #1 wakes at 611 Close
         ",
     );
 }
@@ -104,6 +104,67 @@ fn what_was_cancelled_can_be_reopened_and_a_new_alert_opens_another() {
         7 #1 reopened by ann: she sounded odd
         8 #1 resolved by ann: Served
         8 #1 wakes at 608 Close
+        ",
+    );
+}
+
+#[test]
+fn a_cancel_that_comes_twice_is_heard_once() {
+    check(
+        &[(0, sos(7)), (1, cancels(7, None)), (2, cancels(7, None))],
+        "
+        0 #1 opened for elder 7: P1 sos
+        0 #1 alert 1 sos
+        0 #1 wakes at 15 RingAll NotAcknowledged, 60 Supervisor NotAcknowledged
+        0 #1 calls Family: Opened
+        0 #1 wakes at 30 Station NobodyAccepted, 60 Supervisor NobodyAccepted, 75 Family NobodyAccepted, 90 Suggest120 NobodyAccepted
+        0 #1 finds nobody in 14400 m
+        0 #1 calls Operators: NoCandidate
+        0 #1 wakes at 30 SearchAgain
+        1 #1 all is well, says button
+        1 #1 calls Operators: SaidToBeWell
+        2 heard before in #1
+        ",
+    );
+}
+
+#[test]
+fn a_slow_clock_that_raised_the_alarm_may_also_cancel_it() {
+    check(
+        &[(1_000, clock_ahead(-300, alert(7, Kind::Inactivity))), (1_010, cancels(7, Some(710)))],
+        "
+        1000 #1 opened for elder 7: P2 inactivity
+        1000 #1 alert 1 inactivity, occurred at 700, by the device 700
+        1000 #1 wakes at 1060 RingAll NotAcknowledged
+        1000 #1 wakes at 1060 CallBack
+        1010 #1 cancelled, says button
+        1010 #1 wakes at 1610 Close
+        ",
+    );
+}
+
+#[test]
+fn a_case_that_is_also_somebody_elses_is_not_cancelled_by_one_of_them() {
+    check(
+        &[
+            (0, alert(7, Kind::Inactivity)),
+            (0, alert(8, Kind::DoorOpen)),
+            (1, merges("ann", 2, 1)),
+            (2, cancels(8, None)),
+        ],
+        "
+        0 #1 opened for elder 7: P2 inactivity
+        0 #1 alert 1 inactivity
+        0 #1 wakes at 60 RingAll NotAcknowledged
+        0 #1 wakes at 60 CallBack
+        0 #2 opened for elder 8: P3 door_open
+        0 #2 alert 2 door_open
+        0 #2 wakes at 300 RingAll NotAcknowledged
+        0 #2 calls Operators: OperatorDecides
+        1 #2 goes up in #1, by ann
+        1 #1 takes in #2, 1 alerts
+        2 #1 all is well, says button
+        2 #1 calls Operators: SaidToBeWell
         ",
     );
 }

@@ -418,3 +418,24 @@ fn closing_needs_an_end_and_what_is_over_cannot_be_worked_on() {
         ",
     );
 }
+
+#[test]
+fn an_operator_who_finds_nobody_else_does_not_put_off_the_next_wave() {
+    check(
+        &[(0, free(1, 100)), (0, sos(7)), (10, sends("ann", 1, &[])), (15, free(2, 200)), (20, wait())],
+        "
+        0 #1 opened for elder 7: P1 sos
+        0 #1 alert 1 sos
+        0 #1 wakes at 15 RingAll NotAcknowledged, 60 Supervisor NotAcknowledged
+        0 #1 calls Family: Opened
+        0 #1 wakes at 30 Station NobodyAccepted, 60 Supervisor NobodyAccepted, 75 Family NobodyAccepted, 90 Suggest120 NobodyAccepted
+        0 #1 wave 1 in 7200 m until 20: o1 r1 100 m
+        10 #1 taken by ann
+        10 #1 finds nobody by ann in 14400 m 1 busy
+        10 #1 calls Operators: NoCandidate
+        10 #1 wakes at 40 SearchAgain
+        20 #1 o1 r1 Expired
+        20 #1 wave 2 in 7200 m until 40: o2 r2 200 m
+        ",
+    );
+}

@@ -324,7 +324,9 @@ pub(crate) fn reopens(operator: &str, incident: u64, reason: &str) -> Step {
 /// The elder presses the cancel key; the device's clock may be so many seconds off.
 pub(crate) fn cancels(elder: u64, occurred: Option<i64>) -> Step {
     let subject = Subject::Elder(ElderId(elder));
-    Step::Wish(Command::Cancel { subject, device: Some(device("button")), occurred_at: occurred.map(at) })
+    let (device, occurred_at) = (device("button"), occurred.map(at));
+    let key = Some(MessageKey([90 + elder as u8; 16]));
+    Step::Wish(Command::Cancel { subject, device, key, occurred_at })
 }
 
 pub(crate) fn closes(operator: &str, incident: u64) -> Step {

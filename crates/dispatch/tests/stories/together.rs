@@ -51,7 +51,7 @@ fn of_one_moment_the_most_urgent_is_served_first_whenever_it_came() {
         61 #2 wakes at 91 Station NobodyAccepted, 121 Supervisor NobodyAccepted, 136 Family NobodyAccepted, 151 Suggest120 NobodyAccepted
         61 #1 wakes at 181 Station NobodyAccepted, 241 Supervisor NobodyAccepted
         61 #2 wave 1 in 7200 m until 81: o1 r1 100 m
-        61 #1 finds nobody in 14400 m
+        61 #1 finds nobody in 14400 m 1 busy
         61 #1 calls Operators: NoCandidate
         61 #1 wakes at 91 SearchAgain
         ",

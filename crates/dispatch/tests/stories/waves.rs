@@ -405,7 +405,7 @@ fn who_becomes_free_is_asked_at_once_for_the_most_urgent_who_waits_and_then_for_
         2 #3 taken by ann
         3 #1 o1 r1 Declined(\"at lunch\")
         3 #3 wave 1 in 7200 m until 23: o2 r1 100 m
-        3 #1 finds nobody in 28800 m
+        3 #1 finds nobody in 28800 m 1 busy
         3 #1 calls Operators: NoCandidate
         3 #1 wakes at 33 SearchAgain
         4 #3 o2 r1 Declined(\"at lunch\")

@@ -27,7 +27,7 @@ fn works(folder: &Path) -> Works {
         }
     };
     let opened = Journal::open(folder, Options::default(), Sequence(0), |_, _| Ok(()), sink);
-    let roster = Roster::new(Size { responders: 4, cell: Size::DEFAULT_CELL });
+    let roster = Roster::new(Size::of(4, &[]));
     let member = Member { base: Some(home().offset(300.0, 0.0)), ..Member::default() };
     roster.enrol(ResponderId(0), member).expect("room");
     Works {

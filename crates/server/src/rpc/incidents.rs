@@ -11,8 +11,8 @@ use tonic::{Request, Response, Status};
 use wire::{FieldFault, FromWire as _, Name, place_from_request, v1};
 
 use super::{
-    App, all_commands, bad_field, cancellation, changed_incident, missing, no_such, page_size, page_start,
-    recommendation, registry::on_a_thread, rejected, shown, watch::Watch,
+    App, bad_field, changed_incident, missing, no_such, page_size, page_start, recommendation,
+    registry::on_a_thread, rejected, shown, watch::Watch,
 };
 
 /// Longest text an operator can write, in bytes of UTF-8.
@@ -221,25 +221,6 @@ impl v1::incident_service_server::IncidentService for Incidents {
         let reason = text("reason", reason, 1)?;
         let incident = self.operate(&name, operator, Operation::Merge { into, reason }).await?;
         Ok(Response::new(v1::MergeIncidentResponse { incident }))
-    }
-
-    async fn cancel_incident(
-        &self,
-        request: Request<v1::CancelIncidentRequest>,
-    ) -> Result<Response<v1::CancelIncidentResponse>, Status> {
-        let v1::CancelIncidentRequest { name, operator, note } = request.into_inner();
-        let id = Name::incident("name", &name).map_err(bad_field)?;
-        let operator = operator_name(operator)?;
-        let note = text("note", note, 0)?;
-        let subject = cancellation::subject_of(&self.0, id).ok_or_else(|| no_such(&name))??;
-        let operate = |operation| Command::Operate { incident: id, operator: operator.clone(), operation };
-        let mut commands = vec![operate(Operation::Acknowledge)];
-        if !note.is_empty() {
-            commands.push(operate(Operation::AddNote { text: note }));
-        }
-        commands.push(Command::Cancel { subject, device: None, occurred_at: None });
-        all_commands(&self.0, commands).await?;
-        Ok(Response::new(v1::CancelIncidentResponse { incident: shown(&self.0, id) }))
     }
 
     async fn reopen_incident(

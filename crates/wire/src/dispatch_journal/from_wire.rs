@@ -58,8 +58,12 @@ pub(super) fn event_from_wire(event: v1::DispatchEvent) -> Option<Event> {
             E::Escalated { step: known(step)?, reason: known(reason)? }
         }
         W::RespondersNeeded(needed) => E::RespondersNeeded { count: needed.count },
-        W::Cancelled(cancelled) => E::Cancelled { device: device_if_given(cancelled.device_id)? },
-        W::SaidToBeWell(said) => E::SaidToBeWell { device: device_if_given(said.device_id)? },
+        W::Cancelled(v1::JournalCancelled { device_id, key }) => {
+            E::Cancelled { device: DeviceId::new(&device_id).ok()?, key: key_if_given(&key)? }
+        }
+        W::SaidToBeWell(v1::JournalSaidToBeWell { device_id, key }) => {
+            E::SaidToBeWell { device: DeviceId::new(&device_id).ok()?, key: key_if_given(&key)? }
+        }
         W::Absorbed(absorbed) => absorbed_from_wire(absorbed)?,
         W::Acknowledged(v1::JournalAcknowledged { operator }) => E::Acknowledged { operator },
         W::SearchStopped(v1::JournalSearchStopped { operator, reason }) => {
@@ -113,10 +117,7 @@ fn opened_from_wire(opened: v1::JournalOpened) -> Option<Opened> {
 fn alert_from_wire(alert: v1::JournalAlertRaised) -> Option<Alert> {
     Some(Alert {
         alert: AlertId(alert.alert_id),
-        key: match alert.key.as_slice() {
-            [] => None,
-            key => Some(MessageKey(key.try_into().ok()?)),
-        },
+        key: key_if_given(&alert.key)?,
         device: match alert.device_id.as_str() {
             "" => None,
             id => Some(DeviceId::new(id).ok()?),
@@ -213,12 +214,9 @@ fn org_unit_if_given(code: &str) -> Option<Option<OrgUnitCode>> {
     }
 }
 
-/// Reads a device that may be absent; `None` is one that is there and wrong.
-fn device_if_given(device: Option<String>) -> Option<Option<DeviceId>> {
-    match device {
-        None => Some(None),
-        Some(id) => DeviceId::new(&id).ok().map(Some),
-    }
+/// Reads a key that may be empty; `None` is one that is there and wrong.
+fn key_if_given(key: &[u8]) -> Option<Option<MessageKey>> {
+    if key.is_empty() { Some(None) } else { Some(Some(MessageKey(key.try_into().ok()?))) }
 }
 
 /// Reads a place that may be absent; `None` is one that is there and wrong.

@@ -119,7 +119,7 @@ fn what_the_field_adds() -> Vec<Event> {
 fn what_operators_elders_and_doubts_add() -> Vec<Event> {
     let about = |event| Event::Incident { incident: IncidentId(42), event };
     let (operator, reason) = ("li".to_owned(), "李 先说".to_owned());
-    let device = DeviceId::new("fall-1").ok();
+    let device = DeviceId::new("fall-1").expect("a good name");
     let responder = ResponderId(0);
     let absorbed = |subject, place| IncidentEvent::Absorbed {
         from: IncidentId(41),
@@ -157,10 +157,9 @@ fn what_operators_elders_and_doubts_add() -> Vec<Event> {
         about(absorbed(Subject::Elder(ElderId(0)), place)),
         about(absorbed(Subject::Call("r".to_owned()), None)),
         about(IncidentEvent::Reopened { operator, reason }),
-        about(IncidentEvent::Cancelled { device: device.clone() }),
-        about(IncidentEvent::Cancelled { device: None }),
-        about(IncidentEvent::SaidToBeWell { device }),
-        about(IncidentEvent::SaidToBeWell { device: None }),
+        about(IncidentEvent::Cancelled { device: device.clone(), key: Some(MessageKey([7; 16])) }),
+        about(IncidentEvent::Cancelled { device: device.clone(), key: None }),
+        about(IncidentEvent::SaidToBeWell { device, key: Some(MessageKey([9; 16])) }),
         about(IncidentEvent::AssignmentDoubted { responder, doubt: Doubt::NotMoving }),
         about(IncidentEvent::AssignmentDoubted { responder, doubt: Doubt::Overdue }),
         about(IncidentEvent::RespondersNeeded { count: 2 }),

@@ -76,11 +76,11 @@ fn incident_event_to_wire(event: &IncidentEvent) -> W {
         IncidentEvent::RespondersNeeded { count } => {
             W::RespondersNeeded(v1::JournalRespondersNeeded { count: *count })
         }
-        IncidentEvent::Cancelled { device } => {
-            W::Cancelled(v1::JournalCancelled { device_id: device.as_ref().map(DeviceId::to_string) })
+        IncidentEvent::Cancelled { device, key } => {
+            W::Cancelled(v1::JournalCancelled { device_id: device.to_string(), key: key_bytes(*key) })
         }
-        IncidentEvent::SaidToBeWell { device } => {
-            W::SaidToBeWell(v1::JournalSaidToBeWell { device_id: device.as_ref().map(DeviceId::to_string) })
+        IncidentEvent::SaidToBeWell { device, key } => {
+            W::SaidToBeWell(v1::JournalSaidToBeWell { device_id: device.to_string(), key: key_bytes(*key) })
         }
         IncidentEvent::Absorbed { from, subject, kind, alert_count, last_alert_at, place } => {
             W::Absorbed(v1::JournalAbsorbed {
@@ -194,7 +194,7 @@ fn opened_to_wire(opened: &Opened) -> v1::JournalOpened {
 fn alert_to_wire(alert: &Alert) -> v1::JournalAlertRaised {
     v1::JournalAlertRaised {
         alert_id: alert.alert.0,
-        key: alert.key.map(|key| key.0.to_vec()).unwrap_or_default(),
+        key: key_bytes(alert.key),
         device_id: alert.device.as_ref().map(DeviceId::to_string).unwrap_or_default(),
         kind: v1::Kind::from(alert.kind).into(),
         source_id: alert.source_id.clone(),
@@ -271,4 +271,8 @@ fn place_to_wire(place: Place) -> v1::JournalPlace {
 
 fn hold_to_wire(hold: Option<Hold>) -> i32 {
     hold.map_or(v1::JournalHold::Unspecified, v1::JournalHold::from).into()
+}
+
+fn key_bytes(key: Option<dispatch::MessageKey>) -> Vec<u8> {
+    key.map(|key| key.0.to_vec()).unwrap_or_default()
 }

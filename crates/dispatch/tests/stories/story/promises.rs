@@ -80,7 +80,8 @@ pub(crate) fn of_decision(state: &State, alerts: usize, decision: &Decision) -> 
         Event::Incident { incident, event } => Some((*incident, event)),
         Event::DutyChanged { .. } | Event::DrillModeChanged { .. } | Event::PolicyReplaced { .. } => None,
     });
-    let (mut heard, mut held, mut sends) = (usize::from(decision.duplicate), false, false);
+    let heard_before = usize::from(decision.duplicate && alerts > 0);
+    let (mut heard, mut held, mut sends) = (heard_before, false, false);
     for (incident, event) in events {
         match event {
             IncidentEvent::AlertRaised(alert) => {

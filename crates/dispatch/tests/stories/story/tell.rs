@@ -1,7 +1,7 @@
 //! Tell: one short line for each event.
 
 use dispatch::{Alert, Event, IncidentEvent, Opened, Subject, Timer, Wave};
-use model::{DeviceId, Timestamp};
+use model::Timestamp;
 
 use super::world::{BEGIN, home};
 
@@ -78,18 +78,14 @@ fn of_incident(at: Timestamp, event: &IncidentEvent) -> String {
             format!("takes in #{from}, {alert_count} alerts")
         }
         IncidentEvent::Reopened { operator, reason } => format!("reopened by {operator}: {reason}"),
-        IncidentEvent::Cancelled { device } => format!("cancelled{}", by_device(device.as_ref())),
-        IncidentEvent::SaidToBeWell { device } => format!("all is well{}", by_device(device.as_ref())),
+        IncidentEvent::Cancelled { device, .. } => format!("cancelled, says {device}"),
+        IncidentEvent::SaidToBeWell { device, .. } => format!("all is well, says {device}"),
         IncidentEvent::AssignmentDoubted { responder, doubt } => format!("r{responder} seems {doubt:?}"),
         IncidentEvent::RespondersNeeded { count } => format!("needs {count}"),
         IncidentEvent::Closed { operator } => {
             format!("closed by {}", operator.as_deref().unwrap_or("itself"))
         }
     }
-}
-
-fn by_device(device: Option<&DeviceId>) -> String {
-    device.map_or_else(String::new, |device| format!(", says {device}"))
 }
 
 fn opened(opened: &Opened) -> String {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use dispatch::{
     Command, Decision, Duty, Event, Policy, PolicyFile, Rejection, State, catch_up, decide, follow,
 };
-use model::{CoordinateSystem, Metres, Place, ResponderId, Timestamp};
+use model::{CoordinateSystem, Place, ResponderId, Timestamp};
 use roster::{Availability, Member, Roster, Size};
 
 use super::{
@@ -279,5 +279,5 @@ impl World {
 }
 
 fn empty_roster() -> Roster {
-    Roster::new(Size { responders: RESPONDERS, cell: Metres(512) })
+    Roster::new(Size::of(RESPONDERS, &[]))
 }
