@@ -82,7 +82,8 @@ pub fn run(cli: &Cli) -> ExitCode {
     match played {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            println!("{}", report(&failure, &again(&failure)));
+            let lines = if cli.print { usize::MAX } else { LAST_LINES };
+            println!("{}", report(&failure, lines, &again(&failure)));
             ExitCode::FAILURE
         }
     }
@@ -118,9 +119,9 @@ fn all(from: u64, seeds: u64, jobs: usize, play: Play<'_>) -> Result<(), Box<Fai
     Err(many::one(failure.seed, true, play).err().unwrap_or(failure))
 }
 
-fn report(failure: &Failure, again: &str) -> String {
+fn report(failure: &Failure, lines: usize, again: &str) -> String {
     let Failure { seed, step, broken, story } = failure;
-    let last = &story[story.len().saturating_sub(LAST_LINES)..];
+    let last = &story[story.len().saturating_sub(lines)..];
     format!(
         "{}\n\nseed {seed} breaks a rule in step {step}: {broken}\n\nplay it again: {again}",
         last.join("\n")

@@ -176,7 +176,7 @@ impl<'a> Scene<'a> {
         if !self.thorough && !self.moments.is_multiple_of(64) {
             return Ok(());
         }
-        self.reference.nothing_is_overdue(self.now)?;
+        self.reference.nothing_is_overdue(self.now, self.put_back)?;
         checks::agree(&self.server, &self.reference, &self.people)?;
         if self.put_back {
             return Ok(());
@@ -264,11 +264,11 @@ impl<'a> Scene<'a> {
             responder.known_fix = None;
         }
         self.people.stale_before = Timestamp(i64::MIN);
-        self.server.crash(kept, &self.people.responders, from_snapshot)?;
+        let events = self.server.crash(kept, &self.people.responders, from_snapshot)?;
+        self.everything_acknowledged_is_in(&events)?;
         self.reference.starts_again(self.server.policy);
         self.crashes += 1;
         self.command(&Command::ReplacePolicy)?;
-        self.the_journal_says_so()?;
         checks::agree(&self.server, &self.reference, &self.people)?;
         self.settle()
     }
@@ -283,8 +283,12 @@ impl<'a> Scene<'a> {
         if server::replay(&events) != self.server.state {
             return Err("the state replayed from the journal is another".to_owned());
         }
+        self.everything_acknowledged_is_in(&events)
+    }
+
+    fn everything_acknowledged_is_in(&self, events: &[(Timestamp, Event)]) -> Checked {
         let mut counted: BTreeMap<MessageKey, u32> = BTreeMap::new();
-        for (_, event) in &events {
+        for (_, event) in events {
             if let Event::Incident { event: IncidentEvent::AlertRaised(alert), .. } = event
                 && let Some(key) = alert.key
             {

@@ -102,7 +102,8 @@ impl Server {
         }
     }
 
-    /// Dies, and starts again from what is on the disk: of the records not flushed the first `kept` are there by luck.
+    /// Dies, and starts again from what is on the disk, which it returns: of the records not flushed the first `kept` are
+    /// there by luck.
     ///
     /// # Errors
     /// What is wrong with what was read back.
@@ -111,22 +112,24 @@ impl Server {
         kept: usize,
         responders: &[Responder],
         from_snapshot: bool,
-    ) -> Result<(), String> {
+    ) -> Result<Vec<(Timestamp, Event)>, String> {
         self.journal.truncate(self.flushed + kept);
         self.flush();
         self.freed.clear();
-        self.state = match (&self.snapshot, from_snapshot) {
-            (Some((records, bytes)), true) => {
-                let mut state: State = postcard::from_bytes(bytes).map_err(|error| error.to_string())?;
-                write_down(&mut state, &read(&self.journal[*records..])?);
-                state
+        let events = self.read()?;
+        self.state = replay(&events);
+        if let (Some((records, bytes)), true) = (&self.snapshot, from_snapshot) {
+            let mut state: State = postcard::from_bytes(bytes).map_err(|error| error.to_string())?;
+            write_down(&mut state, &read(&self.journal[*records..])?);
+            if state != self.state {
+                return Err("a snapshot and the records after it give another state".to_owned());
             }
-            (Some(_) | None, _) => replay(&self.read()?),
-        };
+            self.state = state;
+        }
         self.roster = Roster::new(Size { responders: self.slots, cell: CELL });
         self.enrol(responders);
         catch_up(&self.roster, &self.state);
-        Ok(())
+        Ok(events)
     }
 
     /// Everything on the disk and on its way there.

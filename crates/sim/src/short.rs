@@ -21,7 +21,7 @@ use crate::{
 pub const STEPS: u64 = 40;
 
 /// Steps after which the journal is held against the state, besides at each crash and at the end.
-const REPLAY_EVERY: u64 = 16;
+const REPLAY_EVERY: u64 = 25;
 
 /// Seconds that mean something to a policy, and those around them.
 const GAPS: [i64; 20] = [0, 0, 0, 0, 1, 1, 2, 5, 9, 10, 14, 15, 16, 19, 20, 21, 30, 31, 60, 61];
@@ -131,7 +131,7 @@ impl Short<'_> {
                 }
             }
             Some(left) => self.crash_in = Some(left - 1),
-            None if self.chance.one_in(16) => {
+            None if self.chance.one_in(20) => {
                 self.scene.expect_crash();
                 self.crash_in = Some(self.chance.below(3));
             }
@@ -256,10 +256,10 @@ impl Short<'_> {
 
     fn cancel(&mut self) -> Checked {
         let subject = self.elder();
-        let device = self.chance.one_in(2).then(|| people::device(1));
+        let device = people::device(1);
         let late = self.chance.pick(&[0, 0, -5_000, -700_000]);
         let occurred_at = self.chance.one_in(2).then(|| self.scene.now + Millis(late));
-        self.wish(&Command::Cancel { subject, device, occurred_at })
+        self.wish(&Command::Cancel { subject, device, key: None, occurred_at })
     }
 
     /// Somebody answers an offer: their own, an old one, somebody else's, or one that never was.

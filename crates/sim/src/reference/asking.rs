@@ -4,11 +4,13 @@ use dispatch::{
     Alert, Command, Decision, Duty, Event, Hold, IncidentEvent, Mode, Operation, PolicyFile, RaiseAlert,
     Subject, When,
 };
-use model::{IncidentId, Millis, Priority, ResponderId, Skills, Timestamp};
+use model::{IncidentId, Kind, Millis, Priority, ResponderId, Skills, Timestamp};
 
 use super::{Answer, Case, Checked, Reference, Stage, must, technical};
 use crate::people::People;
 
+/// Cases of one kind that are looked at for whoever becomes free; those further back wait for their own next look.
+const LOOKED_AT: usize = 4;
 /// Seconds that a wait may be longer than the policy says.
 const SLACK_S: i64 = 2;
 
@@ -159,7 +161,7 @@ impl Reference {
                     case.call_at_the_latest(now, file);
                 }
                 if merged.wants_somebody && !case.held {
-                    case.should_ask(now, file, true);
+                    case.should_ask(now, file, merged.more_urgent);
                 }
             }
             Operation::Acknowledge
@@ -303,9 +305,13 @@ impl Reference {
             |case: &Case| case.searching && case.live() == 0 && !case.held && case.stage != Stage::Over;
         let ids: Vec<IncidentId> = self.cases.keys().copied().collect();
         let freed = std::mem::take(&mut self.freed);
+        let crowd =
+            |kind| self.cases.values().filter(|case| waiting(case) && case.kind == kind).count() > LOOKED_AT;
+        let crowds: Vec<Kind> =
+            Kind::ALL.into_iter().filter(|kind| !freed.is_empty() && crowd(*kind)).collect();
         for id in ids {
             let found = self.cases.get(&id).filter(|case| waiting(case));
-            if let Some(case) = found {
+            if let Some(case) = found.filter(|case| !crowds.contains(&case.kind)) {
                 let not_asked = freed.iter().find(|who| self.should_be_asked(now, people, case, **who));
                 must(not_asked.is_none(), || {
                     format!("#{id} waits, {not_asked:?} became free and is not asked")
@@ -348,8 +354,9 @@ impl Case {
         self.may_search = true;
         if self.missing() > 0 && self.live() == 0 && !self.searching && self.place.is_some() {
             let due = now + Millis::from_seconds(plan.call_back_s);
+            let sooner = more_urgent || plan.call_back_s == 0;
             self.ask_by = match self.ask_by {
-                Some(by) if !more_urgent || by < due => Some(by),
+                Some(by) if !sooner || by < due => Some(by),
                 Some(_) | None => Some(due),
             };
         }
@@ -376,7 +383,7 @@ fn priority_of(file: &PolicyFile, raised: &RaiseAlert) -> Priority {
 
 /// Why an alert alone sends nobody.
 fn hold_of(file: &PolicyFile, raised: &RaiseAlert) -> Option<Hold> {
-    if raised.kind == model::Kind::Unreadable {
+    if raised.kind == Kind::Unreadable {
         return Some(Hold::Unreadable);
     }
     if matches!(raised.subject, Subject::Device(_) | Subject::Topic(_)) {

@@ -122,7 +122,7 @@ fn what_the_rules_ask_for_breaks_none() {
     assert_eq!(world.raise(&raised, Priority::P1, None), Ok(()));
     assert_eq!(world.ask(1, HELPER), Ok(()));
     assert_eq!(world.accept(1, HELPER), Ok(()));
-    assert_eq!(world.reference.nothing_is_overdue(FIRST_DAY), Ok(()));
+    assert_eq!(world.reference.nothing_is_overdue(FIRST_DAY, false), Ok(()));
 }
 
 #[test]
@@ -167,14 +167,14 @@ fn what_is_not_done_in_time_is_seen() {
     let mut world = world();
     let raised = world.press(Kind::Sos);
     assert_eq!(world.raise(&raised, Priority::P1, None), Ok(()));
-    says(world.reference.nothing_is_overdue(FIRST_DAY), "should have been asked");
+    says(world.reference.nothing_is_overdue(FIRST_DAY, false), "should have been asked");
     assert_eq!(world.ask(1, HELPER), Ok(()));
-    assert_eq!(world.reference.nothing_is_overdue(FIRST_DAY + Millis(14_999)), Ok(()));
-    says(world.reference.nothing_is_overdue(FIRST_DAY + Millis(15_000)), "no human was called");
+    assert_eq!(world.reference.nothing_is_overdue(FIRST_DAY + Millis(14_999), false), Ok(()));
+    says(world.reference.nothing_is_overdue(FIRST_DAY + Millis(15_000), false), "no human was called");
     let step = EscalationStep::RingAll;
     let rings = IncidentEvent::Escalated { step, reason: EscalationReason::NotAcknowledged };
     assert_eq!(world.notice(&Command::Tick, vec![rings]), Ok(()));
-    assert_eq!(world.reference.nothing_is_overdue(FIRST_DAY + Millis(59_999)), Ok(()));
+    assert_eq!(world.reference.nothing_is_overdue(FIRST_DAY + Millis(59_999), false), Ok(()));
 }
 
 #[test]
