@@ -193,10 +193,14 @@ fn find_for_all(searches: &mut [Search<'_>], next_offer: &mut OfferId) {
             match column {
                 Some(column) => search.take(people[column], next_offer),
                 // All of them went to others of this round.
-                None if !search.wishes.is_empty() && search.found.chosen.is_empty() => search.look(together),
+                None if search.has_nobody_yet() => search.look(together),
                 None => {}
             }
         }
+    }
+    for search in searches.iter_mut().filter(|search| search.has_nobody_yet()) {
+        search.look(false);
+        search.take_next(next_offer);
     }
     let mut more = true;
     while more {
@@ -259,6 +263,11 @@ impl<'a> Search<'a> {
                 }
             }
         }
+    }
+
+    /// Whether nobody was found so far although somebody could go.
+    fn has_nobody_yet(&self) -> bool {
+        self.found.chosen.is_empty() && !self.wishes.is_empty()
     }
 
     /// Asks `responder`, one of the wishes.
