@@ -166,6 +166,8 @@ struct Search<'a> {
     wishes: Vec<Ranked>,
     /// How many more it would ask at once.
     room: usize,
+    /// The last look found nobody at all, and nobody becomes free meanwhile.
+    nobody_there: bool,
 }
 
 /// What a search found.
@@ -190,12 +192,13 @@ fn find_for_all(searches: &mut [Search<'_>], next_offer: &mut OfferId) {
         }
         let given = matching::assign(&rows, people.len());
         for (search, column) in searches.iter_mut().zip(given) {
-            match column {
-                Some(column) => search.take(people[column], next_offer),
-                // All of them went to others of this round.
-                None if search.has_nobody_yet() => search.look(together),
-                None => {}
+            if let Some(column) = column {
+                search.take(people[column], next_offer);
             }
+        }
+        // All whom the others wished for went elsewhere. Now that those are taken, the next nearest are seen.
+        for search in searches.iter_mut().filter(|search| search.has_nobody_yet()) {
+            search.look(together);
         }
     }
     for search in searches.iter_mut().filter(|search| search.has_nobody_yet()) {
@@ -233,13 +236,14 @@ fn wishes_of(searches: &[Search<'_>]) -> (Vec<Wishes>, Vec<ResponderId>) {
 
 impl<'a> Search<'a> {
     fn new(draft: Draft<'a>, due: bool) -> Self {
-        Self { draft, due, found: Found::default(), wishes: Vec::new(), room: 0 }
+        Self { draft, due, found: Found::default(), wishes: Vec::new(), room: 0, nobody_there: false }
     }
 
     /// Looks who could go: in the wave whose turn it is and, when it finds nobody, in those after it, which reach
     /// further. Who was silent is asked again only when nobody is left who was silent less often.
     fn look(&mut self, together: bool) {
         self.wishes.clear();
+        self.nobody_there = true;
         let draft = &self.draft;
         if draft.incident.place.is_none() {
             return;
@@ -259,15 +263,16 @@ impl<'a> Search<'a> {
                 self.wishes = ranking.ranked;
                 self.room = size;
                 if !self.wishes.is_empty() {
+                    self.nobody_there = false;
                     return;
                 }
             }
         }
     }
 
-    /// Whether nobody was found so far although somebody could go.
+    /// Whether nobody was found so far although somebody may be there.
     fn has_nobody_yet(&self) -> bool {
-        self.found.chosen.is_empty() && !self.wishes.is_empty()
+        self.found.chosen.is_empty() && !self.nobody_there
     }
 
     /// Asks `responder`, one of the wishes.
