@@ -330,12 +330,16 @@ impl Draft<'_> {
     }
 
     /// One that runs already is never put back: who presses again and again must not be the one for whom nobody is
-    /// called. Nor is a service suggested that has been called.
+    /// called. Nor is a service suggested that has been called, and a drill frightens no family.
     fn ladder(&self, reason: EscalationReason) -> Vec<(Timer, Timestamp)> {
+        let incident = &self.incident;
         let mut ladder = self.plan().ladder(reason, self.now);
-        ladder.retain(|(timer, due)| self.incident.timers.get(timer).is_none_or(|runs| due < runs));
-        let called = |service: &crate::event::Service| Timer::Escalate(service.suggested(), reason);
-        ladder.retain(|(timer, _)| !self.incident.handed_to.iter().any(|service| called(service) == *timer));
+        ladder.retain(|(timer, due)| {
+            let runs_sooner = incident.timers.get(timer).is_some_and(|runs| runs <= due);
+            let called = incident.handed_to.iter().any(|service| timer.calls(service.suggested()));
+            let frightens = incident.exercise && timer.calls(EscalationStep::Family);
+            !runs_sooner && !called && !frightens
+        });
         ladder
     }
 

@@ -41,16 +41,22 @@ pub struct Result {
 pub fn table() -> String {
     let mut table = format!(
         "Seconds until help arrives, {WORLDS} worlds each; all press at the same moment in a town of {} km.\n\n\
-         {:>8} {:>6} {:>8} {:>16} {:>16} {:>16} {:>16} {:>6}\n",
+         {:>24}{:^30}{:^30}\n\
+         {:>8}{:>8}{:>8}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}{:>7}\n",
         2 * TOWN_METRES / 1000,
+        "",
+        "one by one",
+        "together",
         "pressed",
         "free",
+        "",
         "helped",
-        "one by one: sum",
+        "sum",
         "mean",
-        "together: sum",
+        "helped",
+        "sum",
         "mean",
-        "gain"
+        "gain",
     );
     for batch in BATCHES {
         for free in FREE {
@@ -59,16 +65,13 @@ pub fn table() -> String {
                 one_by_one.add(world(seed, batch, free, false));
                 together.add(world(seed, batch, free, true));
             }
-            let gain = 100.0 - 100.0 * together.seconds as f64 / one_by_one.seconds.max(1) as f64;
-            let _ = writeln!(
-                table,
-                "{batch:>8} {free:>6} {:>8} {:>16} {:>16.1} {:>16} {:>16.1} {gain:>5.1}%",
-                together.helped / WORLDS,
-                one_by_one.seconds / WORLDS,
-                one_by_one.mean(),
-                together.seconds / WORLDS,
-                together.mean(),
-            );
+            let gain = 100.0 - 100.0 * together.mean() / one_by_one.mean();
+            let way = |way: &Result| {
+                let each = |sum: u64| sum as f64 / WORLDS as f64;
+                format!("{:>10.1}{:>10.0}{:>10.1}", each(way.helped), each(way.seconds), way.mean())
+            };
+            let (one_by_one, together) = (way(&one_by_one), way(&together));
+            let _ = writeln!(table, "{batch:>8}{free:>8}{:>8}{one_by_one}{together}{gain:>6.1}%", "");
         }
     }
     table

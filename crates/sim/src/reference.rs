@@ -83,7 +83,6 @@ impl Reference {
         let expected = raised.map(|raised| (raised, self.expected(now, raised)));
         let merged = self.more_urgent_by_merging(command);
         self.first_offer = self.last_offer;
-        self.freed.extend(decision.events.iter().filter_map(Event::frees));
         for event in &decision.events {
             self.apply(now, people, event)?;
         }
@@ -136,6 +135,11 @@ impl Reference {
         }
     }
 
+    /// Nobody looks whether those who became free at this moment are asked.
+    pub fn forget_who_became_free(&mut self) {
+        self.freed.clear();
+    }
+
     /// How many incidents were opened so far.
     #[must_use]
     pub fn opened(&self) -> u64 {
@@ -150,6 +154,7 @@ impl Reference {
         match event {
             Event::DutyChanged { responder, duty } => {
                 self.duty.insert(*responder, *duty);
+                self.freed.insert(*responder);
                 Ok(())
             }
             Event::DrillModeChanged { on } => {
@@ -202,6 +207,7 @@ impl Reference {
                 };
                 case.offer_ends(*offer, answer)?;
                 self.bound.remove(responder);
+                self.freed.insert(*responder);
             }
             IncidentEvent::AssignmentAdvanced { responder, state } => {
                 case.advances(*responder, *state)?;
@@ -330,6 +336,7 @@ impl Reference {
     fn freed_by(&mut self, now: Timestamp, responder: ResponderId, step: AssignmentState) {
         if step >= AssignmentState::Cleared {
             self.bound.remove(&responder);
+            self.freed.insert(responder);
             self.job_ended.insert(responder, now);
         }
     }

@@ -17,6 +17,9 @@ use crate::{
 /// Decisions the server may need to have nothing left to do at one moment; more is a deadline that fires for ever.
 const DECISIONS_AT_ONCE: usize = 5_000;
 
+/// Moments of which one is looked at, in a world too large to look at each.
+const SELDOM: u64 = 64;
+
 /// Everything at one moment.
 pub struct Scene<'a> {
     /// What time it is.
@@ -173,7 +176,8 @@ impl<'a> Scene<'a> {
 
     fn check(&mut self) -> Checked {
         self.moments += 1;
-        if !self.thorough && !self.moments.is_multiple_of(64) {
+        if !self.thorough && !self.moments.is_multiple_of(SELDOM) {
+            self.reference.forget_who_became_free();
             return Ok(());
         }
         self.reference.nothing_is_overdue(self.now, self.put_back)?;

@@ -22,7 +22,7 @@ fn in_drill_mode_every_alert_is_an_exercise_and_the_whole_chain_runs() {
         1 #1 opened for elder 7: P1 sos, exercise
         1 #1 alert 1 sos
         1 #1 wakes at 16 RingAll NotAcknowledged, 61 Supervisor NotAcknowledged
-        1 #1 wakes at 31 Station NobodyAccepted, 61 Supervisor NobodyAccepted, 76 Family NobodyAccepted, 91 Suggest120 NobodyAccepted
+        1 #1 wakes at 31 Station NobodyAccepted, 61 Supervisor NobodyAccepted, 91 Suggest120 NobodyAccepted
         1 #1 wave 1 in 7200 m until 21: o1 r1 500 m
         2 #1 o1 r1 accepts
         2 #1 wakes at 122 Moving r1, 402 Arrived r1
@@ -56,7 +56,7 @@ fn an_exercise_never_joins_a_real_incident_nor_the_other_way_round() {
         1 #2 opened for elder 7: P1 sos, exercise
         1 #2 alert 2 sos
         1 #2 wakes at 16 RingAll NotAcknowledged, 61 Supervisor NotAcknowledged
-        1 #2 wakes at 31 Station NobodyAccepted, 61 Supervisor NobodyAccepted, 76 Family NobodyAccepted, 91 Suggest120 NobodyAccepted
+        1 #2 wakes at 31 Station NobodyAccepted, 61 Supervisor NobodyAccepted, 91 Suggest120 NobodyAccepted
         1 #2 finds nobody in 14400 m
         1 #2 calls Operators: NoCandidate
         1 #2 wakes at 31 SearchAgain
