@@ -132,28 +132,27 @@ fn join(desk: &Desk<'_>, incident: Incident, raised: RaiseAlert, priority: Prior
     if more_urgent {
         draft.record(IncidentEvent::PriorityRaised { priority, kind });
     }
-    draft.need_as_many_as(kind);
     if held.is_none() {
+        draft.need_as_many_as(kind);
         draft.tell_family(TellFamily::AtOnce);
     }
     if (asks_for_help || more_urgent) && draft.incident.state == IncidentState::New {
         draft.ask_for_acknowledgement();
     }
-    // A search that was stopped or had come to an end begins again; one under way only when it became more urgent.
-    let begins = more_urgent || was_held || (asks_for_help && !draft.is_under_way());
-    match held {
-        Some(hold) if asks_for_help => {
-            draft.leave_to_operators(hold);
-            // It sends nobody by itself, but whoever is looked for is looked for as urgently as it says.
-            if more_urgent {
-                draft.look_now();
-            }
+    if let Some(hold) = held.filter(|_| asks_for_help) {
+        draft.leave_to_operators(hold);
+        // It sends nobody by itself, but whoever is looked for is looked for as urgently as it says.
+        if more_urgent {
+            draft.look_now();
         }
-        Some(_) => {}
-        None if begins && draft.incident.missing() > 0 && draft.incident.hold.is_none() => {
-            draft.begin_dispatch();
-        }
-        None => {}
+    }
+    // A search that was stopped or had come to an end begins again; one under way only when it became more urgent. One
+    // that waits for nothing but a place begins with any alert that tells one.
+    let asks_again = asks_for_help && !draft.is_under_way();
+    let found_place = draft.incident.lacks_place && draft.incident.place.is_some();
+    let begins = held.is_none() && (more_urgent || was_held || asks_again) || found_place;
+    if begins && draft.incident.missing() > 0 && draft.incident.hold.is_none() {
+        draft.begin_dispatch();
     }
     draft.decided()
 }
@@ -254,7 +253,6 @@ impl Draft<'_> {
         if more_urgent {
             self.record(IncidentEvent::PriorityRaised { priority, kind });
         }
-        self.need_as_many_as(kind);
         self.tell_family(TellFamily::AtOnce);
         if more_urgent && self.incident.state == IncidentState::New {
             self.ask_for_acknowledgement();
@@ -272,7 +270,11 @@ impl Draft<'_> {
 
     /// The kind that needs the most responders decides how many go.
     fn need_as_many_as(&mut self, kind: Kind) {
-        let count = self.policy.responders_for(kind);
+        self.need(self.policy.responders_for(kind));
+    }
+
+    /// At least so many must go.
+    pub(crate) fn need(&mut self, count: u32) {
         if count > self.incident.needed {
             self.record(IncidentEvent::RespondersNeeded { count });
         }
@@ -281,10 +283,7 @@ impl Draft<'_> {
     /// Tells the contacts, once, when this is the moment the plan names. A drill frightens no family, and what waits for
     /// an operator may be nothing.
     pub(crate) fn tell_family(&mut self, moment: TellFamily) {
-        let known = match self.incident.subject {
-            Subject::Elder(_) => true,
-            Subject::Device(_) | Subject::Topic(_) | Subject::Call(_) => false,
-        };
+        let known = self.incident.is_of_elder();
         let now = self.plan().tell_family == moment && known && self.incident.hold.is_none();
         let reason = match moment {
             TellFamily::AtOnce => EscalationReason::Opened,

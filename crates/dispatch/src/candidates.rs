@@ -67,6 +67,8 @@ pub(crate) struct LookedAt {
     certificate_expired: u32,
     resting: u32,
     out_of_area: u32,
+    /// Free, and not looked at: further away than the reach, without the skills, or nobody knows where.
+    elsewhere: u32,
     /// When the first of those who rest has rested.
     rested_at: Option<Timestamp>,
 }
@@ -216,9 +218,9 @@ impl LookedAt {
         }
     }
 
-    /// With all others of those who are `free`: whom a search does not look at is too far away.
+    /// With all others of those who are `free`.
     pub(crate) fn and_elsewhere(self, free: u32) -> Self {
-        Self { too_far: self.too_far + free.saturating_sub(self.considered), ..self }
+        Self { elsewhere: free.saturating_sub(self.considered), ..self }
     }
 
     /// When the first of those who rest has rested.
@@ -235,6 +237,7 @@ impl LookedAt {
             ("resting", self.resting),
             ("out_of_area", self.out_of_area),
             ("too_far", self.too_far),
+            ("elsewhere", self.elsewhere),
         ])
     }
 }

@@ -1,11 +1,11 @@
 //! Deadlines: what happens when nobody did anything in time.
 
-use model::{Metres, OfferId, ResponderId, Timestamp};
+use model::{Metres, Millis, OfferId, ResponderId, Timestamp};
 
 use crate::{
     decide::{Decision, Desk, Draft},
     event::{Doubt, EscalationReason, EscalationStep, IncidentEvent, OfferEnd, Timer},
-    incident::IncidentState,
+    incident::{AssignmentState, IncidentState},
     search,
 };
 
@@ -69,7 +69,7 @@ impl Draft<'_> {
             }
             Timer::Close => self.record(IncidentEvent::Closed { operator: None }),
             Timer::Moving(responder) if self.has_come_nearer(responder) => {
-                // It was armed by a policy that asked for it; one that does not any more lets it go.
+                // A policy that does not ask any more is asked about this one all the same: it was armed by one that did.
                 let after = self.plan().not_moving_after.unwrap_or(self.policy.remind_every);
                 let timers = vec![(timer, self.now + after)];
                 self.record(IncidentEvent::TimersArmed { timers });
@@ -94,11 +94,11 @@ impl Draft<'_> {
         self.replace_who_is_missing();
     }
 
-    /// Looks for somebody when fewer go than are needed, unless that is left to operators.
+    /// Looks for somebody when fewer go than are needed and nobody is looked for, unless that is left to operators. Those
+    /// who were asked in addition may still say yes; whoever is in danger does not wait for it.
     pub(crate) fn replace_who_is_missing(&mut self) {
         let by_itself = !self.plan().operator_decides && self.incident.state.is_open();
-        let asked = self.incident.live_offers().next().is_some();
-        if by_itself && self.incident.missing() > 0 && !self.incident.searching && !asked {
+        if by_itself && self.incident.missing() > 0 && !self.incident.searching {
             self.search();
         }
     }
@@ -115,10 +115,19 @@ impl Draft<'_> {
         }
     }
 
+    /// Starts the clocks anew that ask whether somebody who was doubted comes, from where they are now.
+    pub(crate) fn watch_again(&mut self, responder: ResponderId, state: AssignmentState) {
+        let travels = self.roster.member(responder).map(|member| member.travels).unwrap_or_default();
+        let from = self.incident.place.and_then(|at| self.outlook().candidate(responder, at));
+        let eta = from.map_or(Millis(0), |from| self.policy.eta(travels, from.distance));
+        self.watch_arrival(responder, eta, state);
+    }
+
     /// Starts the clocks that ask whether whoever accepted comes.
-    pub(crate) fn watch_arrival(&mut self, responder: ResponderId, eta: model::Millis) {
+    pub(crate) fn watch_arrival(&mut self, responder: ResponderId, eta: Millis, state: AssignmentState) {
         let plan = self.plan();
-        let moving = plan.not_moving_after.map(|after| (Timer::Moving(responder), self.now + after));
+        let waits_to_move = plan.not_moving_after.filter(|_| state == AssignmentState::Assigned);
+        let moving = waits_to_move.map(|after| (Timer::Moving(responder), self.now + after));
         let arrived = plan.overdue_after.map(|after| (Timer::Arrived(responder), self.now + eta + after));
         let timers: Vec<(Timer, Timestamp)> = moving.into_iter().chain(arrived).collect();
         if !timers.is_empty() {

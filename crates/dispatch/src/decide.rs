@@ -125,6 +125,7 @@ impl<'a> Desk<'a> {
             now: self.now,
             next_offer: self.state.next_offer(),
             turnout: self.state.turnout(),
+            waiting: self.state.waiting(),
             incident,
             events: Vec::new(),
         }
@@ -143,6 +144,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) now: Timestamp,
     pub(crate) next_offer: OfferId,
     pub(crate) turnout: Turnout,
+    /// How many incidents wait for somebody to become free.
+    pub(crate) waiting: usize,
     pub(crate) incident: Incident,
     pub(crate) events: Vec<Event>,
 }

@@ -246,6 +246,8 @@ pub enum IncidentEvent {
     Absorbed {
         /// Which.
         from: IncidentId,
+        /// Who merged them.
+        operator: String,
         /// Whose it was.
         subject: Subject,
         /// What it was about.
@@ -256,6 +258,8 @@ pub enum IncidentEvent {
         last_alert_at: Timestamp,
         /// Where it was, for an incident that knew no place.
         place: Option<Place>,
+        /// Whether it sent nobody before an operator had decided.
+        held: bool,
     },
     /// It was over and is open again, in the hands of whoever reopened it.
     Reopened {

@@ -78,7 +78,7 @@ pub(crate) fn accept(desk: &Desk<'_>, responder: ResponderId, offer: OfferId) ->
     }
     let mut draft = desk.draft(incident.clone());
     draft.record(IncidentEvent::OfferAccepted { offer, responder });
-    draft.watch_arrival(responder, known.eta);
+    draft.watch_arrival(responder, known.eta, AssignmentState::Assigned);
     if draft.incident.missing() == 0 {
         draft.withdraw_offers("somebody else was first");
     } else {
@@ -122,7 +122,7 @@ pub(crate) fn update_assignment(
     let from =
         current.map(|assignment| assignment.state).ok_or(Rejection::NoAssignment { responder, incident })?;
     match step {
-        AssignmentStep::Reach(to) if to == from => {}
+        AssignmentStep::Reach(to) if to == from && !doubted => {}
         AssignmentStep::Abort { .. } if from == AssignmentState::Aborted => {}
         AssignmentStep::Reach(_) | AssignmentStep::Abort { .. } if !from.is_live() => {
             return Err(Rejection::NoAssignment { responder, incident });
@@ -132,6 +132,9 @@ pub(crate) fn update_assignment(
         }
         AssignmentStep::Reach(state) => {
             draft.record(IncidentEvent::AssignmentAdvanced { responder, state });
+            if doubted && state < AssignmentState::OnScene {
+                draft.watch_again(responder, state);
+            }
             // They come after all, so nobody else is needed in their place.
             if doubted && draft.incident.missing() == 0 {
                 draft.withdraw_offers("the first helper comes after all");

@@ -60,6 +60,8 @@ pub struct Incident {
     pub turn: u32,
     /// Whether somebody is looked for until enough have accepted.
     pub searching: bool,
+    /// Whether somebody would be looked for, if anybody knew where.
+    pub lacks_place: bool,
     /// Whether the last search found nobody.
     pub nobody_found: bool,
     /// Looks for somebody that found nobody, since one that did.
@@ -228,6 +230,7 @@ impl Incident {
             wave: 0,
             turn: 0,
             searching: false,
+            lacks_place: false,
             nobody_found: false,
             looks_in_vain: 0,
             offers: BTreeMap::new(),
@@ -285,8 +288,11 @@ impl Incident {
                 let suggested = service.suggested();
                 self.timers.retain(|timer, _| !timer.calls(suggested));
             }
-            IncidentEvent::Absorbed { alert_count, last_alert_at, place, .. } => {
-                self.asked_anew();
+            IncidentEvent::Absorbed { kind, alert_count, last_alert_at, place, held, .. } => {
+                // What was live there is live here.
+                if !held {
+                    self.called_live(*kind);
+                }
                 self.alert_count = self.alert_count.saturating_add(*alert_count);
                 self.last_alert_at = self.last_alert_at.max(*last_alert_at);
                 self.place = self.place.or(*place);
@@ -309,6 +315,14 @@ impl Incident {
     #[must_use]
     pub fn missing(&self) -> u32 {
         self.needed.saturating_sub(self.coming()).saturating_sub(self.served)
+    }
+
+    /// Whether it is about an elder we know.
+    pub(crate) fn is_of_elder(&self) -> bool {
+        match self.subject {
+            Subject::Elder(_) => true,
+            Subject::Device(_) | Subject::Topic(_) | Subject::Call(_) => false,
+        }
     }
 
     /// How many are on their way or there.
@@ -377,15 +391,20 @@ impl Incident {
         }
     }
 
+    /// Something live came. A live low battery says nothing about a late call for help.
+    fn called_live(&mut self, kind: Kind) {
+        if Need::of(kind) == Need::Care || Need::of(self.kind) == Need::Technical {
+            self.hold = None;
+            self.asked_anew();
+        }
+    }
+
     fn alert_raised(&mut self, alert: &Alert) {
         self.alert_count = self.alert_count.saturating_add(1);
         self.last_alert_at = self.last_alert_at.max(alert.received_at);
         self.last_alert_by = alert.device.clone().zip(alert.device_time);
-        // A live low battery says nothing about a late call for help.
-        let about_this = Need::of(alert.kind) == Need::Care || Need::of(self.kind) == Need::Technical;
-        if alert.hold.is_none() && about_this {
-            self.hold = None;
-            self.asked_anew();
+        if alert.hold.is_none() {
+            self.called_live(alert.kind);
         }
         // An old message tells where the person was, not where they are.
         let of_now = match alert.hold {
@@ -414,6 +433,9 @@ impl Incident {
     fn timers_armed(&mut self, timers: &[(Timer, Timestamp)]) {
         for (timer, due) in timers {
             self.timers.insert(*timer, *due);
+            if matches!(timer, Timer::CallBack | Timer::SearchAgain) {
+                self.lacks_place = false;
+            }
             // Who is looked for does not wait for the call-back any more.
             if *timer == Timer::SearchAgain {
                 if !self.searching {
@@ -443,6 +465,7 @@ impl Incident {
     fn is_over(&mut self, state: IncidentState) {
         self.state = state;
         self.searching = false;
+        self.lacks_place = false;
         self.timers.clear();
     }
 
@@ -451,6 +474,7 @@ impl Incident {
         match reason {
             // Without a place no search goes on; the clocks that call a human do.
             EscalationReason::NoPlace => {
+                self.lacks_place = true;
                 self.searching = false;
                 self.timers.remove(&Timer::CallBack);
                 self.timers.remove(&Timer::SearchAgain);
@@ -519,6 +543,7 @@ impl Incident {
 
     fn stop_searching(&mut self) {
         self.searching = false;
+        self.lacks_place = false;
         self.nobody_found = false;
         self.looks_in_vain = 0;
         self.turn = 0;

@@ -87,7 +87,7 @@ fn merge(
     must_have_reason(&reason, "merging")?;
     draft.may_act(&operator, "what is over needs no merging")?;
     let mut target = desk.draft_of(into)?;
-    target.must_be_open("reopen it first, or merge the other way round")?;
+    target.may_act(&operator, "reopen it first, or merge the other way round")?;
     let refuse = |remedy| Err(Rejection::NotMergeable { incident: draft.id(), into, remedy });
     if draft.id() == into {
         return refuse("name another one");
@@ -95,24 +95,33 @@ fn merge(
     if draft.incident.exercise != target.incident.exercise {
         return refuse("one is a drill and the other is not");
     }
+    if draft.incident.is_of_elder() && !target.incident.is_of_elder() {
+        return refuse("helpers must learn who it is: merge the other way round");
+    }
     if draft.incident.live_assignments().next().is_some() {
         return refuse("somebody is on the way to it: merge the other one into it instead");
     }
-    let looked_for = draft.incident.searching || draft.incident.timers.contains_key(&Timer::CallBack);
+    let calls_back = draft.incident.timers.contains_key(&Timer::CallBack);
+    let looked_for = draft.incident.searching || draft.incident.lacks_place || calls_back;
     draft.withdraw_offers("it is the same as another incident");
-    draft.record(IncidentEvent::Merged { into, operator, reason });
+    draft.record(IncidentEvent::Merged { into, operator: operator.clone(), reason });
     let merged = &draft.incident;
-    let had_place = target.incident.place.is_some();
+    let (missing, was_held) = (target.incident.missing(), target.incident.hold.is_some());
     target.record(IncidentEvent::Absorbed {
         from: merged.id,
+        operator,
         subject: merged.subject.clone(),
         kind: merged.kind,
         alert_count: merged.alert_count,
         last_alert_at: merged.last_alert_at,
         place: merged.place,
+        held: merged.hold.is_some(),
     });
-    let found_place = !had_place && target.incident.place.is_some();
-    let begins = found_place || looked_for && !target.is_under_way();
+    target.need(merged.needed.max(desk.policy.responders_for(merged.kind)));
+    let needs_more = target.incident.missing() > missing;
+    let found_place = target.incident.lacks_place && target.incident.place.is_some();
+    let released = was_held && target.incident.hold.is_none();
+    let begins = found_place || (looked_for || needs_more || released) && !target.is_under_way();
     target.raised_to(merged.priority, merged.kind, begins);
     let mut events = draft.events;
     events.append(&mut target.events);
@@ -163,6 +172,7 @@ impl Draft<'_> {
             return Err(Rejection::Needed(count));
         }
         self.take(&operator);
+        let rises = priority < self.incident.priority;
         let kind = kind.unwrap_or(self.incident.kind);
         self.record(IncidentEvent::Triaged { operator, priority, kind, reason });
         if let Some(count) = responders.filter(|count| *count != self.incident.needed) {
@@ -174,9 +184,11 @@ impl Draft<'_> {
             return Ok(());
         }
         let plan = self.plan();
-        let at_once = !plan.operator_decides && plan.call_back == Millis(0);
         let asked = self.incident.live_offers().next().is_some();
-        if at_once && !asked {
+        let at_once = !plan.operator_decides && plan.call_back == Millis(0);
+        // The operator has spoken, so nobody is called back any more.
+        let nobody_looks = !plan.operator_decides && !self.incident.searching && !asked;
+        if nobody_looks || at_once && (rises || !asked) {
             self.search();
         } else if self.incident.searching {
             self.start_ladder(EscalationReason::NobodyAccepted);
@@ -190,7 +202,8 @@ impl Draft<'_> {
         self.may_act(operator, "open a new incident to send somebody")?;
         let found = self.claim_named(desk, named)?;
         self.take(operator);
-        if self.incident.missing() > 0 {
+        // Those who are done do not count once somebody else is sent.
+        if self.incident.missing() > 0 || self.incident.coming() == 0 {
             self.start_ladder(EscalationReason::NobodyAccepted);
         }
         self.ask(found, Some(operator));
@@ -250,7 +263,8 @@ impl Draft<'_> {
         })
     }
 
-    /// The service that was called is not suggested any more. In a drill nobody is called, and the drill says so.
+    /// The service that was called is not suggested any more. In a drill it is written down all the same; the incident
+    /// says that it is an exercise, and whoever tells services must look there.
     fn hand_over(&mut self, operator: String, service: Service, note: String) -> Result<(), Rejection> {
         self.may_act(&operator, "reopen it first")?;
         self.take(&operator);

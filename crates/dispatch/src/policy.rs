@@ -168,7 +168,7 @@ pub enum TellFamily {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Escalation {
-    /// How long after the incident opened or became this urgent.
+    /// How long after the incident opened or became this urgent; for `nobody_accepted`, after the search began.
     pub after_s: i64,
     /// What must still be so.
     pub when: When,

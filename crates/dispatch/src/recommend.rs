@@ -21,7 +21,7 @@ pub struct Request {
     pub kind: Kind,
     /// How urgent.
     pub priority: Priority,
-    /// Who has declined or given up.
+    /// Who is not asked again, having declined or given up.
     pub excluded: Vec<ResponderId>,
 }
 

@@ -25,9 +25,12 @@ const TOGETHER: usize = 256;
 /// Due searches looked at to find the most urgent of them.
 const DUE_LOOKED_AT: usize = 4096;
 /// Responders who became free that are looked at together; more than these are found by the incidents' own timers.
-const FREED_LOOKED_AT: usize = 256;
+const FREED_LOOKED_AT: usize = 1024;
 /// Candidates each incident has when several are matched together. More exchange better and take longer.
 const WISHES: usize = 8;
+/// As long as so few wait, each looks again when the first of those who rest has rested. When many wait, the next look of
+/// one of them comes soon anyhow, and all looking at once for the one who has rested would be in vain.
+const FEW_WAIT: usize = 64;
 /// The pause after a look in vain doubles each time up to this, unless the policy asks for a longer one from the start.
 const LONGEST_PAUSE: Millis = Millis::from_seconds(120);
 /// Doublings after which the longest pause is reached whatever the policy says.
@@ -348,7 +351,12 @@ impl Draft<'_> {
         let wave = self.incident.wave;
         let asked = self.incident.live_offers().any(|(_, offer)| offer.wave == wave);
         let looks = self.incident.search_deadline().is_some_and(|due| due <= self.now);
-        if !self.incident.searching || asked || looks {
+        if !self.incident.searching {
+            // Somebody was asked in addition, and whoever went before may have given up meanwhile.
+            self.replace_who_is_missing();
+            return;
+        }
+        if asked || looks {
             return;
         }
         match self.incident.place {
@@ -422,7 +430,8 @@ impl Draft<'_> {
                 let (step, reason) = (EscalationStep::Operators, EscalationReason::NoCandidate);
                 self.record(IncidentEvent::Escalated { step, reason });
             }
-            let again = self.look_again_at(found.looked_at.rested_at());
+            let few_wait = self.waiting <= FEW_WAIT;
+            let again = self.look_again_at(found.looked_at.rested_at().filter(|_| few_wait));
             self.record(IncidentEvent::TimersArmed { timers: vec![(Timer::SearchAgain, again)] });
         } else {
             self.tell_family(TellFamily::OnDispatch);

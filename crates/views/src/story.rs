@@ -109,8 +109,9 @@ impl Teller<'_> {
                 self.handed_over(operator, *service, note);
             }
             IncidentEvent::Merged { into, operator, reason } => self.merged(*into, operator, reason),
-            IncidentEvent::Absorbed { from, kind, alert_count, place, .. } => {
-                self.absorbed(*from, *kind, *alert_count, *place);
+            IncidentEvent::Absorbed { from, operator, kind, alert_count, place, .. } => {
+                self.absorbed(*from, *alert_count, *place);
+                self.operator_step(operator, Action::Absorbed, &absorbed_detail(*from, *kind, *alert_count));
             }
             IncidentEvent::Reopened { operator, reason } => self.reopened(operator, reason),
             IncidentEvent::Cancelled { device, .. } => self.cancelled(device),
@@ -226,14 +227,11 @@ impl Teller<'_> {
     }
 
     /// Another one went up in it; its alerts were taken before.
-    fn absorbed(&mut self, from: IncidentId, kind: Kind, alert_count: u32, place: Option<Place>) {
+    fn absorbed(&mut self, from: IncidentId, alert_count: u32, place: Option<Place>) {
         let incident = &mut *self.incident;
         incident.alert_count = incident.alert_count.saturating_add(alert_count);
         incident.place = incident.place.or(place.map(place_to_wire));
         incident.absorbed.push(Name::Incident(from).to_string());
-        let alerts = if alert_count == 1 { "alert" } else { "alerts" };
-        let detail = format!("incidents/{from} ({kind}, {alert_count} {alerts})");
-        self.step(ANHU, v1::TimelineAction::Absorbed, detail);
     }
 
     fn offer_accepted(&mut self, offer: OfferId, responder: ResponderId) {
@@ -540,4 +538,9 @@ fn progress(incident: &v1::Incident) -> v1::IncidentProgress {
         Ok(_) | Err(_) if asked => v1::IncidentProgress::Dispatching,
         Ok(_) | Err(_) => v1::IncidentProgress::Unspecified,
     }
+}
+
+fn absorbed_detail(from: IncidentId, kind: Kind, alert_count: u32) -> String {
+    let alerts = if alert_count == 1 { "alert" } else { "alerts" };
+    format!("incidents/{from} ({kind}, {alert_count} {alerts})")
 }

@@ -64,6 +64,7 @@ fn who_comes_after_all_calls_the_search_off() {
         121 #1 wakes at 151 Station NobodyAccepted, 181 Supervisor NobodyAccepted, 196 Family NobodyAccepted, 211 Suggest120 NobodyAccepted
         121 #1 wave 2 in 7200 m until 141: o2 r2 4000 m
         125 #1 r1 EnRoute
+        125 #1 wakes at 1025 Arrived r1
         125 #1 o2 r2 Withdrawn(\"the first helper comes after all\")
         900 #1 r1 OnScene
         ",
@@ -242,6 +243,78 @@ fn an_operator_can_say_that_more_are_needed() {
         3 #1 o2 r2 accepts
         3 #1 wakes at 123 Moving r2, 343 Arrived r2
         4 refused: Needed(17)
+        ",
+    );
+}
+
+#[test]
+fn when_the_first_gives_up_and_the_additional_one_does_not_answer_somebody_else_is_looked_for() {
+    check(
+        &[
+            (0, free(1, 100)),
+            (0, free(2, 40_000)),
+            (0, sos(7)),
+            (1, accepts(1, 1)),
+            (2, sends("ann", 1, &[2])),
+            (5, gives_up(1, 1)),
+            (6, free(3, 200)),
+            (22, wait()),
+        ],
+        "
+        0 #1 opened for elder 7: P1 sos
+        0 #1 alert 1 sos
+        0 #1 wakes at 15 RingAll NotAcknowledged, 60 Supervisor NotAcknowledged
+        0 #1 calls Family: Opened
+        0 #1 wakes at 30 Station NobodyAccepted, 60 Supervisor NobodyAccepted, 75 Family NobodyAccepted, 90 Suggest120 NobodyAccepted
+        0 #1 wave 1 in 7200 m until 20: o1 r1 100 m
+        1 #1 o1 r1 accepts
+        1 #1 wakes at 121 Moving r1, 321 Arrived r1
+        2 #1 taken by ann
+        2 #1 wave 2 by ann in 40000 m until 22: o2 r2 40000 m
+        5 #1 r1 gives up: flat tyre
+        5 #1 calls Operators: Aborted
+        5 #1 wakes at 35 Station NobodyAccepted, 65 Supervisor NobodyAccepted, 80 Family NobodyAccepted, 95 Suggest120 NobodyAccepted
+        5 #1 finds nobody in 14400 m 1 already_asked 1 busy
+        5 #1 calls Operators: NoCandidate
+        5 #1 wakes at 35 SearchAgain
+        22 #1 o2 r2 Expired
+        22 #1 wave 3 in 7200 m until 42: o3 r3 200 m
+        ",
+    );
+}
+
+#[test]
+fn who_says_again_that_they_are_on_the_way_is_believed_once_more_and_watched() {
+    check(
+        &[
+            (0, free(1, 3_000)),
+            (0, sos(7)),
+            (0, takes("ann", 1)),
+            (1, accepts(1, 1)),
+            (2, reaches(1, 1, EnRoute)),
+            (890, free(2, 4_000)),
+            (910, reaches(1, 1, EnRoute)),
+            (1_810, reaches(1, 1, OnScene)),
+        ],
+        "
+        0 #1 opened for elder 7: P1 sos
+        0 #1 alert 1 sos
+        0 #1 wakes at 15 RingAll NotAcknowledged, 60 Supervisor NotAcknowledged
+        0 #1 calls Family: Opened
+        0 #1 wakes at 30 Station NobodyAccepted, 60 Supervisor NobodyAccepted, 75 Family NobodyAccepted, 90 Suggest120 NobodyAccepted
+        0 #1 wave 1 in 7200 m until 20: o1 r1 3000 m
+        0 #1 taken by ann
+        1 #1 o1 r1 accepts
+        1 #1 wakes at 121 Moving r1, 901 Arrived r1
+        2 #1 r1 EnRoute
+        901 #1 r1 seems Overdue
+        901 #1 calls Operators: Overdue
+        901 #1 wakes at 931 Station NobodyAccepted, 961 Supervisor NobodyAccepted, 976 Family NobodyAccepted, 991 Suggest120 NobodyAccepted
+        901 #1 wave 2 in 7200 m until 921: o2 r2 4000 m
+        910 #1 r1 EnRoute
+        910 #1 wakes at 1810 Arrived r1
+        910 #1 o2 r2 Withdrawn(\"the first helper comes after all\")
+        1810 #1 r1 OnScene
         ",
     );
 }

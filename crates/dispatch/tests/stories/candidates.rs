@@ -72,7 +72,7 @@ fn when_nobody_can_be_asked_it_says_why() {
         2 #1 wakes at 17 RingAll NotAcknowledged, 62 Supervisor NotAcknowledged
         2 #1 calls Family: Opened
         2 #1 wakes at 32 Station NobodyAccepted, 62 Supervisor NobodyAccepted, 77 Family NobodyAccepted, 92 Suggest120 NobodyAccepted
-        2 #1 finds nobody in 14400 m 1 lacks_skill 1 too_far 1 on_break 2 off_duty
+        2 #1 finds nobody in 14400 m 1 lacks_skill 1 elsewhere 1 on_break 2 off_duty
         2 #1 calls Operators: NoCandidate
         2 #1 wakes at 32 SearchAgain
         ",

@@ -533,3 +533,150 @@ fn merged_twice_the_first_one_reports_to_the_last() {
         ",
     );
 }
+
+#[test]
+fn a_live_call_that_goes_up_in_a_held_one_still_sends_somebody() {
+    check(
+        &[
+            (0, free(1, 100)),
+            (0, retained(alert(7, Kind::Sos))),
+            (1, living_at(90_000, sos(8))),
+            (2, merges("ann", 2, 1)),
+        ],
+        "
+        0 #1 opened for elder 7: P1 sos, held Retained
+        0 #1 alert 1 sos, held Retained
+        0 #1 wakes at 15 RingAll NotAcknowledged, 60 Supervisor NotAcknowledged
+        0 #1 calls Operators: Retained
+        1 #2 opened for elder 8: P1 sos
+        1 #2 alert 2 sos
+        1 #2 wakes at 16 RingAll NotAcknowledged, 61 Supervisor NotAcknowledged
+        1 #2 calls Family: Opened
+        1 #2 wakes at 31 Station NobodyAccepted, 61 Supervisor NobodyAccepted, 76 Family NobodyAccepted, 91 Suggest120 NobodyAccepted
+        1 #2 finds nobody in 14400 m 1 elsewhere
+        1 #2 calls Operators: NoCandidate
+        1 #2 wakes at 31 SearchAgain
+        2 #2 goes up in #1, by ann
+        2 #1 takes in #2, 1 alerts
+        2 #1 calls Family: Opened
+        2 #1 wakes at 32 Station NobodyAccepted, 62 Supervisor NobodyAccepted, 77 Family NobodyAccepted, 92 Suggest120 NobodyAccepted
+        2 #1 wave 1 in 7200 m until 22: o1 r1 100 m
+        ",
+    );
+}
+
+#[test]
+fn an_elder_does_not_go_up_in_a_strange_device_nor_in_what_another_operator_has() {
+    check(
+        &[
+            (0, of_unknown_device("x", sos(9))),
+            (0, alert(7, Kind::DoorOpen)),
+            (0, alert(8, Kind::DoorOpen)),
+            (1, takes("bob", 3)),
+            (2, merges("ann", 2, 1)),
+            (3, merges("ann", 2, 3)),
+        ],
+        "
+        0 #1 opened for device x: P1 sos, held UnknownDevice, nowhere
+        0 #1 alert 1 sos, held UnknownDevice
+        0 #1 wakes at 15 RingAll NotAcknowledged, 60 Supervisor NotAcknowledged
+        0 #1 calls Operators: UnknownDevice
+        0 #2 opened for elder 7: P3 door_open
+        0 #2 alert 2 door_open
+        0 #2 wakes at 300 RingAll NotAcknowledged
+        0 #2 calls Operators: OperatorDecides
+        0 #3 opened for elder 8: P3 door_open
+        0 #3 alert 3 door_open
+        0 #3 wakes at 300 RingAll NotAcknowledged
+        0 #3 calls Operators: OperatorDecides
+        1 #3 taken by bob
+        2 refused: NotMergeable { incident: IncidentId(2), into: IncidentId(1), remedy: \"helpers must learn who it is: merge the other way round\" }
+        3 refused: Taken { incident: IncidentId(3), operator: \"bob\" }
+        ",
+    );
+}
+
+#[test]
+fn triage_that_makes_it_more_urgent_does_not_wait_for_an_answer_that_is_out() {
+    check(
+        &[
+            (0, free(1, 100)),
+            (0, free(2, 200)),
+            (0, alert(7, Kind::DoorOpen)),
+            (1, sends("ann", 1, &[1])),
+            (5, triages("ann", 1, Priority::P1, None)),
+        ],
+        "
+        0 #1 opened for elder 7: P3 door_open
+        0 #1 alert 1 door_open
+        0 #1 wakes at 300 RingAll NotAcknowledged
+        0 #1 calls Operators: OperatorDecides
+        1 #1 taken by ann
+        1 #1 wakes at 301 Operators NobodyAccepted
+        1 #1 wave 1 by ann in 100 m until 121: o1 r1 100 m
+        5 #1 triaged by ann: P1 door_open, she fell
+        5 #1 calls Family: Opened
+        5 #1 wakes at 35 Station NobodyAccepted, 65 Supervisor NobodyAccepted, 80 Family NobodyAccepted, 95 Suggest110 NobodyAccepted
+        5 #1 wave 2 in 7200 m until 25: o2 r2 200 m
+        ",
+    );
+}
+
+#[test]
+fn triage_in_the_call_back_sends_somebody_and_so_does_saying_that_two_must_go() {
+    check(
+        &[
+            (0, free(1, 100)),
+            (0, alert(7, Kind::Inactivity)),
+            (5, triages("ann", 1, Priority::P2, None)),
+            (6, accepts(1, 1)),
+            (7, free(2, 200)),
+            (8, triages("ann", 1, Priority::P2, Some(2))),
+        ],
+        "
+        0 #1 opened for elder 7: P2 inactivity
+        0 #1 alert 1 inactivity
+        0 #1 wakes at 60 RingAll NotAcknowledged
+        0 #1 wakes at 60 CallBack
+        5 #1 taken by ann
+        5 #1 triaged by ann: P2 inactivity, she fell
+        5 #1 wakes at 125 Station NobodyAccepted, 185 Supervisor NobodyAccepted
+        5 #1 wave 1 in 14400 m until 35: o1 r1 100 m
+        5 #1 calls Family: Dispatched
+        6 #1 o1 r1 accepts
+        6 #1 wakes at 306 Moving r1, 626 Arrived r1
+        8 #1 triaged by ann: P2 inactivity, she fell
+        8 #1 needs 2
+        8 #1 wakes at 128 Station NobodyAccepted, 188 Supervisor NobodyAccepted
+        8 #1 wave 2 in 14400 m until 38: o2 r2 200 m
+        ",
+    );
+}
+
+#[test]
+fn after_the_helpers_are_done_the_one_sent_next_is_waited_for_by_the_supervisor_too() {
+    check(
+        &[
+            (0, free(1, 100)),
+            (0, sos(7)),
+            (1, takes("ann", 1)),
+            (2, accepts(1, 1)),
+            (3, reaches(1, 1, Cleared)),
+            (4, sends("ann", 1, &[1])),
+        ],
+        "
+        0 #1 opened for elder 7: P1 sos
+        0 #1 alert 1 sos
+        0 #1 wakes at 15 RingAll NotAcknowledged, 60 Supervisor NotAcknowledged
+        0 #1 calls Family: Opened
+        0 #1 wakes at 30 Station NobodyAccepted, 60 Supervisor NobodyAccepted, 75 Family NobodyAccepted, 90 Suggest120 NobodyAccepted
+        0 #1 wave 1 in 7200 m until 20: o1 r1 100 m
+        1 #1 taken by ann
+        2 #1 o1 r1 accepts
+        2 #1 wakes at 122 Moving r1, 322 Arrived r1
+        3 #1 r1 Cleared
+        4 #1 wakes at 34 Station NobodyAccepted, 64 Supervisor NobodyAccepted, 79 Family NobodyAccepted, 94 Suggest120 NobodyAccepted
+        4 #1 wave 2 by ann in 100 m until 24: o2 r1 100 m
+        ",
+    );
+}

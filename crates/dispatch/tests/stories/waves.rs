@@ -416,3 +416,26 @@ fn who_becomes_free_is_asked_at_once_for_the_most_urgent_who_waits_and_then_for_
         ",
     );
 }
+
+#[test]
+fn a_place_that_comes_with_a_technical_alert_starts_the_search_that_lacked_it() {
+    check(
+        &[
+            (0, free(1, 100)),
+            (0, nowhere(sos(7))),
+            (1, takes("ann", 1)),
+            (5, seen_at(100, nowhere(alert(7, Kind::LowBattery)))),
+        ],
+        "
+        0 #1 opened for elder 7: P1 sos, nowhere
+        0 #1 alert 1 sos
+        0 #1 wakes at 15 RingAll NotAcknowledged, 60 Supervisor NotAcknowledged
+        0 #1 calls Family: Opened
+        0 #1 wakes at 30 Station NobodyAccepted, 60 Supervisor NobodyAccepted, 75 Family NobodyAccepted, 90 Suggest120 NobodyAccepted
+        0 #1 calls Operators: NoPlace
+        1 #1 taken by ann
+        5 #1 alert 2 low_battery, 100 m away
+        5 #1 wave 1 in 7200 m until 25: o1 r1 0 m
+        ",
+    );
+}

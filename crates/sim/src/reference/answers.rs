@@ -97,7 +97,10 @@ impl Reference {
             }
             Operation::Merge { into, reason } => {
                 let target = self.cases.get(into).is_some_and(|target| {
-                    target.stage != Stage::Over && target.exercise == case.exercise && *into != id
+                    let taken = target.stage == Stage::Taken && target.operator.as_deref() != Some(operator);
+                    let known = target.of_elder || !case.of_elder;
+                    let open = target.stage != Stage::Over && !taken;
+                    open && known && target.exercise == case.exercise && *into != id
                 });
                 may_act && said(reason) && target && !case.going.iter().any(super::Going::is_live)
             }

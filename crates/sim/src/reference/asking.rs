@@ -11,6 +11,8 @@ use crate::people::People;
 
 /// Cases of one kind that are looked at for whoever becomes free; those further back wait for their own next look.
 const LOOKED_AT: usize = 4;
+/// No simulated policy calls back for longer, in seconds.
+const CALL_BACK_S: i64 = 60;
 /// Seconds that a wait may be longer than the policy says.
 const SLACK_S: i64 = 2;
 
@@ -36,6 +38,7 @@ struct Before {
     needed: u32,
     is_new: bool,
     held: bool,
+    has_place: bool,
 }
 
 /// What must become of an incident that takes in another.
@@ -44,6 +47,7 @@ pub(super) struct Merged {
     priority: Priority,
     needed: u32,
     more_urgent: bool,
+    may_ask: bool,
     wants_somebody: bool,
 }
 
@@ -78,6 +82,7 @@ impl Reference {
                     needed: case.needed,
                     is_new: case.stage == Stage::New,
                     held: case.held,
+                    has_place: case.place.is_some(),
                 })
                 .collect(),
         }
@@ -114,7 +119,11 @@ impl Reference {
         let needed = file.kinds[&raised.kind].responders;
         let (priority, needed, was_new) = match before {
             None => (expected.priority, needed, true),
-            Some(was) => (was.priority.min(expected.priority), was.needed.max(needed), was.is_new),
+            Some(was) => {
+                // What waits for an operator sends nobody, so nobody more either.
+                let needed = if expected.hold.is_none() { was.needed.max(needed) } else { was.needed };
+                (was.priority.min(expected.priority), needed, was.is_new)
+            }
         };
         must(case.exercise == expected.exercise, || format!("#{id}: a drill is not told from what is real"))?;
         must(case.priority == priority, || format!("#{id} is {} and should be {priority}", case.priority))?;
@@ -125,8 +134,16 @@ impl Reference {
             case.call_at_the_latest(now, file);
         }
         let was_held = before.is_some_and(|was| was.held);
+        if expected.hold.is_some() && more_urgent && !case.searching && case.ask_by.is_none() {
+            case.left_to_operators = true;
+        }
         if expected.hold.is_none() && !case.held && (help || more_urgent || was_held) {
             case.should_ask(now, file, more_urgent);
+        } else if before.is_some_and(|was| !was.has_place) && case.may_search && !case.held {
+            // Now somebody knows where, by an alert that asks for nobody itself: a call-back that runs is not made shorter.
+            let by = case.ask_by;
+            case.should_ask(now, file, false);
+            case.ask_by = by.or(case.ask_by.map(|_| now + Millis::from_seconds(CALL_BACK_S)));
         }
         Ok(())
     }
@@ -144,11 +161,12 @@ impl Reference {
             Operation::Triage { .. } => {
                 if let Some(case) = self.cases.get_mut(&id) {
                     let plan = &file.priorities[&case.priority];
-                    if plan.mode != Mode::OperatorDecides {
-                        case.may_search = true;
-                        if plan.call_back_s == 0 {
-                            case.should_ask(now, file, true);
-                        }
+                    if plan.mode == Mode::OperatorDecides {
+                        case.left_to_operators = true;
+                    } else {
+                        // The operator has spoken: nobody is called back any more.
+                        case.should_ask(now, file, true);
+                        case.ask_by = case.ask_by.map(|_| now);
                     }
                 }
             }
@@ -160,6 +178,7 @@ impl Reference {
                 if merged.more_urgent && case.stage == Stage::New {
                     case.call_at_the_latest(now, file);
                 }
+                case.may_search |= merged.may_ask;
                 if merged.wants_somebody && !case.held {
                     case.should_ask(now, file, merged.more_urgent);
                 }
@@ -184,18 +203,30 @@ impl Reference {
             return None;
         };
         let (from, into) = (self.cases.get(incident)?, self.cases.get(into)?);
-        let needed = into.needed.max(self.file().kinds[&from.kind].responders);
+        let needed = into.needed.max(self.file().kinds[&from.kind].responders).max(from.needed);
         let more_urgent = from.priority < into.priority;
         let found_place = into.place.is_none() && from.place.is_some();
-        let wants_somebody = more_urgent || found_place || from.searching || from.ask_by.is_some();
-        Some(Merged { wants_somebody, priority: into.priority.min(from.priority), needed, more_urgent })
+        let was_done = from.calls_anew() && into.coming() == 0 && into.served > 0;
+        let needs_more = was_done || needed > into.needed;
+        let looked_for = from.searching || from.ask_by.is_some();
+        let released = into.held && (from.calls_anew() || !from.held && technical(into.kind));
+        let wants_somebody = more_urgent || found_place || needs_more || looked_for || released;
+        // Called back without a place it would not have asked anybody yet, and may do so here.
+        let may_ask = from.place.is_none() && from.may_search;
+        Some(Merged {
+            may_ask,
+            wants_somebody,
+            priority: into.priority.min(from.priority),
+            needed,
+            more_urgent,
+        })
     }
 
     /// Somebody who was to come does not: another is asked at once, unless that is left to operators.
     pub(super) fn ask_instead(&self, now: Timestamp, case: &mut Case) {
         if self.file().priorities[&case.priority].mode != Mode::OperatorDecides {
             case.may_search = true;
-            if case.live() == 0 && case.missing() > 0 && !case.searching && !case.held {
+            if case.missing() > 0 && !case.searching && !case.held && case.place.is_some() {
                 case.ask_by = Some(now);
             }
         }
@@ -300,7 +331,7 @@ impl Reference {
     /// Who waits, and for whom.
     pub fn nobody_starves(&mut self, now: Timestamp, people: &People) -> Checked {
         let often = Millis::from_seconds(30 + SLACK_S);
-        let seldom = Millis::from_seconds(300 + SLACK_S);
+        let seldom = Millis::from_seconds(120 + SLACK_S);
         let waiting =
             |case: &Case| case.searching && case.live() == 0 && !case.held && case.stage != Stage::Over;
         let ids: Vec<IncidentId> = self.cases.keys().copied().collect();
@@ -310,6 +341,9 @@ impl Reference {
         let crowds: Vec<Kind> =
             Kind::ALL.into_iter().filter(|kind| !freed.is_empty() && crowd(*kind)).collect();
         for id in ids {
+            must(self.cases.get(&id).is_none_or(|case| self.is_cared_for(case)), || {
+                format!("#{id} needs somebody, and nobody is asked, looked for or called back")
+            })?;
             let found = self.cases.get(&id).filter(|case| waiting(case));
             if let Some(case) = found.filter(|case| !crowds.contains(&case.kind)) {
                 let not_asked = freed.iter().find(|who| self.should_be_asked(now, people, case, **who));
@@ -328,6 +362,21 @@ impl Reference {
             }
         }
         Ok(())
+    }
+}
+
+impl Reference {
+    /// Whether somebody is asked or looked for, or will be, when that is wanted and not left to operators. A technical
+    /// task that was done and is reported again waits for an operator.
+    fn is_cared_for(&self, case: &Case) -> bool {
+        let by_itself = self.file().priorities[&case.priority].mode != Mode::OperatorDecides;
+        let wanted = by_itself
+            && case.may_search
+            && !case.left_to_operators
+            && case.stage != Stage::Over
+            && !case.held;
+        let needs = wanted && !technical(case.kind) && case.missing() > 0 && case.place.is_some();
+        !needs || case.searching || case.live() > 0 || case.ask_by.is_some()
     }
 }
 
@@ -352,6 +401,7 @@ impl Case {
             return;
         }
         self.may_search = true;
+        self.left_to_operators = false;
         if self.missing() > 0 && self.live() == 0 && !self.searching && self.place.is_some() {
             let due = now + Millis::from_seconds(plan.call_back_s);
             let sooner = more_urgent || plan.call_back_s == 0;

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use dispatch::{AssignmentState, EscalationStep, Opened, Subject};
 use model::{Kind, OfferId, OrgUnitCode, Place, Priority, ResponderId, Timestamp};
 
-use super::{Checked, must};
+use super::{Checked, must, technical};
 
 /// One case.
 #[derive(Debug, Clone)]
 pub struct Case {
     /// Whose it is, and whose went up in it.
     pub subjects: Vec<Subject>,
+    /// It began with an elder who is known.
+    pub of_elder: bool,
     /// A drill or test.
     pub exercise: bool,
     /// What it is about.
@@ -38,6 +40,8 @@ pub struct Case {
     pub served: u32,
     /// Whom somebody wants to be asked.
     pub may_search: bool,
+    /// An operator has said that operators decide, and nobody has asked for help since.
+    pub left_to_operators: bool,
     /// Somebody is looked for until enough have accepted.
     pub searching: bool,
     /// Everybody who was asked.
@@ -113,12 +117,14 @@ impl Case {
             org_unit: opened.org_unit,
             last_alert: now,
             alerts: 0,
+            of_elder: matches!(opened.subject, Subject::Elder(_)),
             held: opened.hold.is_some(),
             operator: None,
             stage: Stage::New,
             needed: 1,
             served: 0,
             may_search: false,
+            left_to_operators: false,
             searching: false,
             offers: BTreeMap::new(),
             going: Vec::new(),
@@ -139,6 +145,11 @@ impl Case {
     #[must_use]
     pub fn coming(&self) -> u32 {
         self.going.iter().filter(|going| going.is_live() && !going.doubted).count() as u32
+    }
+
+    /// Whether it is a live call for help, not a technical task and not one that waits for an operator.
+    pub(super) fn calls_anew(&self) -> bool {
+        !self.held && !technical(self.kind)
     }
 
     /// Somebody asks for help anew: whoever is done has not done this.
@@ -212,7 +223,9 @@ impl Case {
 
     pub(super) fn advances(&mut self, responder: ResponderId, step: AssignmentState) -> Checked {
         let going = self.live_going(responder)?;
-        must(step > going.step, || format!("r{responder} goes back to {step:?}"))?;
+        // Whoever was doubted may say again how far they are.
+        let said_again = going.doubted && step == going.step;
+        must(step > going.step || said_again, || format!("r{responder} goes back to {step:?}"))?;
         (going.step, going.doubted) = (step, false);
         self.served += u32::from(step == AssignmentState::Cleared);
         if step != AssignmentState::Aborted {
@@ -239,7 +252,10 @@ impl Case {
         self.alerts += other.alerts;
         self.last_alert = self.last_alert.max(other.last_alert);
         self.place = self.place.or(other.place);
-        self.asked_anew();
+        if other.calls_anew() || !other.held && technical(self.kind) {
+            self.held = false;
+            self.asked_anew();
+        }
     }
 }
 

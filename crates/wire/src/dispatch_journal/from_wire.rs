@@ -99,6 +99,8 @@ fn absorbed_from_wire(absorbed: v1::JournalAbsorbed) -> Option<E> {
         alert_count: absorbed.alert_count,
         last_alert_at: Timestamp(absorbed.last_alert_at_ms),
         place: place_if_given(absorbed.place)?,
+        operator: absorbed.operator,
+        held: absorbed.held,
     })
 }
 

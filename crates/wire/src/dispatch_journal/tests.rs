@@ -123,11 +123,13 @@ fn what_operators_elders_and_doubts_add() -> Vec<Event> {
     let responder = ResponderId(0);
     let absorbed = |subject, place| IncidentEvent::Absorbed {
         from: IncidentId(41),
+        operator: operator.clone(),
         subject,
         kind: Kind::Fall,
         alert_count: 3,
         last_alert_at: Timestamp(-5),
         place,
+        held: place.is_none(),
     };
     let place = Place::from_e7(327_000_001, 1_190_000_003, CoordinateSystem::Bd09);
     let handed =

@@ -82,16 +82,25 @@ fn incident_event_to_wire(event: &IncidentEvent) -> W {
         IncidentEvent::SaidToBeWell { device, key } => {
             W::SaidToBeWell(v1::JournalSaidToBeWell { device_id: device.to_string(), key: key_bytes(*key) })
         }
-        IncidentEvent::Absorbed { from, subject, kind, alert_count, last_alert_at, place } => {
-            W::Absorbed(v1::JournalAbsorbed {
-                from: from.0,
-                subject: Some(subject_to_wire(subject)),
-                kind: kind_number(*kind),
-                alert_count: *alert_count,
-                last_alert_at_ms: last_alert_at.0,
-                place: place.map(place_to_wire),
-            })
-        }
+        IncidentEvent::Absorbed {
+            from,
+            operator,
+            subject,
+            kind,
+            alert_count,
+            last_alert_at,
+            place,
+            held,
+        } => W::Absorbed(v1::JournalAbsorbed {
+            from: from.0,
+            subject: Some(subject_to_wire(subject)),
+            kind: kind_number(*kind),
+            alert_count: *alert_count,
+            last_alert_at_ms: last_alert_at.0,
+            place: place.map(place_to_wire),
+            operator: operator.clone(),
+            held: *held,
+        }),
         IncidentEvent::Acknowledged { operator } => acknowledged(operator),
         IncidentEvent::SearchStopped { operator, reason } => search_stopped(operator, reason),
         IncidentEvent::NoteAdded { operator, text } => note_added(operator, text),
