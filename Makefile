@@ -11,7 +11,7 @@ FROM := 1
 JOBS := $(shell nproc)
 BUF := tests/tools/node_modules/@bufbuild/buf-linux-x64/bin/buf
 
-.PHONY: help demo test soak defects lint bench deny tools
+.PHONY: help demo test soak defects loom miri bench deny tools
 
 help: ## Say what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -33,6 +33,12 @@ soak: ## Play as many simulated worlds and days as told: make soak SEEDS=1000000
 
 defects: ## Plant each known mistake in a copy of the core and see whether simulated worlds find it
 	crates/sim/defects/run
+
+loom: ## Try the interleavings of a few threads in the roster (a few minutes)
+	RUSTFLAGS="--cfg loom" cargo test --release --package roster --test loom
+
+miri: ## Look for undefined behaviour in the roster (half an hour; needs a nightly toolchain with miri)
+	MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --package roster
 
 bench: ## Measure: the parts with criterion, then the whole path beside its floor
 	cargo build --release --package server

@@ -95,6 +95,8 @@ impl Folders {
 /// Starts a node: reads back what it knew, and opens its doors.
 pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Running> {
     let Checked { config, policy, routes, http_listen, mqtt_listen } = checked;
+    // From here on, so that a policy that is replaced during a long start does not end the program.
+    let hangups = signal(SignalKind::hangup()).context("SIGHUP cannot be listened to")?;
     let clock = Clock::start();
     let stop = CancellationToken::new();
     let stop_threads = CancellationToken::new();
@@ -181,7 +183,6 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
     let (served, end) = (Arc::clone(&door), stop.clone());
     tasks.spawn(async move { served.run(porter, end.cancelled_owned()).await });
     tasks.spawn(until(stop.clone(), receipts::run(receipt_queue, door, links)));
-    let hangups = signal(SignalKind::hangup()).context("SIGHUP cannot be listened to")?;
     tasks.spawn(until(stop.clone(), reload_on(hangups, Arc::clone(&node))));
     tasks.spawn(until(stop.clone(), sweep(Arc::clone(&node), config.position_fresh_s)));
     let metrics = metrics_handle();
