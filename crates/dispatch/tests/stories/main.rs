@@ -8,6 +8,7 @@ mod deadlines;
 mod drills;
 mod field;
 mod hotline;
+mod merging;
 mod opening_and_joining;
 mod operators;
 mod policies;
