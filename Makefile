@@ -9,6 +9,8 @@ SEEDS := 1000000
 DAYS := 2000
 FROM := 1
 JOBS := $(shell nproc)
+# Apart, because everything below the roster is built with other flags.
+LOOM := $(or $(CARGO_TARGET_DIR),target)/loom
 BUF := tests/tools/node_modules/@bufbuild/buf-linux-x64/bin/buf
 
 .PHONY: help demo test soak defects loom miri bench deny tools
@@ -24,6 +26,7 @@ test: tools ## Run every check that decides what lands
 	$(BUF) lint proto
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 	cargo test --workspace --locked
+	$(MAKE) loom
 	cargo run --release --locked --package sim -- --seeds 100000 --jobs 2
 	cargo run --release --locked --package sim -- --days 200 --jobs 2
 
@@ -34,8 +37,8 @@ soak: ## Play as many simulated worlds and days as told: make soak SEEDS=1000000
 defects: ## Plant each known mistake in a copy of the core and see whether simulated worlds find it
 	crates/sim/defects/run
 
-loom: ## Try the interleavings of a few threads in the roster (a few minutes)
-	RUSTFLAGS="--cfg loom" cargo test --release --package roster --test loom
+loom: ## Try the interleavings of a few threads in the roster
+	RUSTFLAGS="--cfg loom" cargo test --release --locked --package roster --test loom --target-dir $(LOOM)
 
 miri: ## Look for undefined behaviour in the roster (half an hour; needs a nightly toolchain with miri)
 	MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --package roster
