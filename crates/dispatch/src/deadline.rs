@@ -69,7 +69,7 @@ impl Draft<'_> {
             }
             Timer::Close => self.record(IncidentEvent::Closed { operator: None }),
             Timer::Moving(responder) if self.has_come_nearer(responder) => {
-                // A policy that does not ask any more is asked about this one all the same: it was armed by one that did.
+                // A policy that came meanwhile may not ask; who was asked about once is asked about until they arrive.
                 let after = self.plan().not_moving_after.unwrap_or(self.policy.remind_every);
                 let timers = vec![(timer, self.now + after)];
                 self.record(IncidentEvent::TimersArmed { timers });
