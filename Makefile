@@ -2,8 +2,8 @@
 # manager and npm.
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
-# What the tests talk to: a real broker, its clients, and a plain HTTP client.
-PACKAGES := mosquitto mosquitto-clients curl
+# What the tests talk to: a real broker, its clients, a plain HTTP client, and a clock that can be set.
+PACKAGES := mosquitto mosquitto-clients curl faketime
 # What `make soak` plays: more than a check of a change has time for.
 SEEDS := 1000000
 DAYS := 2000

@@ -55,8 +55,22 @@ impl Anhu {
     /// # Panics
     /// When it does not serve in time; then the panic shows its log.
     pub async fn start_with(config: &str, folder: Arc<tempfile::TempDir>) -> Self {
+        Self::start_under(&[], config, folder).await
+    }
+
+    /// As [`Anhu::start_with`], with these variables in its environment.
+    ///
+    /// # Panics
+    /// As [`Anhu::start_with`].
+    pub async fn start_under(
+        environment: &[(&str, String)],
+        config: &str,
+        folder: Arc<tempfile::TempDir>,
+    ) -> Self {
         let file = folder.path().join("anhu.toml");
-        std::fs::write(&file, config).expect("the configuration");
+        // Its own alerts would stand among those of the test.
+        let quiet = if config.contains("[watchdog]") { "" } else { "\n[watchdog]\nevery_s = 0\n" };
+        std::fs::write(&file, format!("{config}{quiet}")).expect("the configuration");
         let mut child = Command::new(binary())
             .args(["serve", "--insecure-dev", "--config"])
             .arg(&file)
@@ -64,6 +78,7 @@ impl Anhu {
             .env("ANHU_HTTP_LISTEN", "127.0.0.1:0")
             .env("ANHU_MQTT_LISTEN", "127.0.0.1:0")
             .env("NO_COLOR", "1")
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -170,7 +185,7 @@ impl Anhu {
         let mut client = self.incidents().await;
         let (mut all, mut page_token) = (Vec::new(), String::new());
         loop {
-            let request = v1::ListIncidentsRequest { page_size: 1000, page_token, states: Vec::new() };
+            let request = v1::ListIncidentsRequest { page_size: 1000, page_token, ..Default::default() };
             let page = client.list_incidents(request).await.expect("a page").into_inner();
             all.extend(page.incidents);
             page_token = page.next_page_token;
@@ -200,7 +215,7 @@ impl Anhu {
 
     /// Watches the hotline's stream from now on; returns when the snapshot has been sent.
     pub async fn watch(&self) -> Watch {
-        let request = v1::WatchIncidentsRequest { resume_token: String::new() };
+        let request = v1::WatchIncidentsRequest::default();
         let stream = self.incidents().await.watch_incidents(request).await.expect("a stream").into_inner();
         let mut watch = Watch { stream, resume_token: String::new() };
         while !matches!(watch.next().await, watch_incidents_response::Change::SnapshotEnd(_)) {}

@@ -129,7 +129,7 @@ async fn a_broken_watch_goes_on_where_it_was() {
     press("wrist-2");
     anhu.wait_for_incident("the second press", |incident| incident.alert_count == 2).await;
 
-    let request = v1::WatchIncidentsRequest { resume_token };
+    let request = v1::WatchIncidentsRequest { resume_token, include_watchdog: false };
     let mut stream = anhu.incidents().await.watch_incidents(request).await.expect("a stream").into_inner();
     let first = stream.message().await.expect("no error").expect("a change").change;
     let Some(Change::Incident(missed)) = first else { panic!("what was missed comes first: {first:?}") };

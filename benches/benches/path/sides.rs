@@ -234,7 +234,7 @@ async fn devices(channel: Channel) -> HashMap<String, String> {
     let mut client = IncidentServiceClient::new(channel).max_decoding_message_size(64 << 20);
     let (mut devices, mut page_token) = (HashMap::new(), String::new());
     loop {
-        let request = v1::ListIncidentsRequest { page_size: 1000, page_token, states: Vec::new() };
+        let request = v1::ListIncidentsRequest { page_size: 1000, page_token, ..Default::default() };
         let page = client.list_incidents(request).await.expect("a page").into_inner();
         let named = page.incidents.into_iter().map(|incident| (incident.name, incident.device));
         devices.extend(named.map(|(name, device)| (name, device.trim_start_matches("devices/").to_owned())));

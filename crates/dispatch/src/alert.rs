@@ -192,7 +192,7 @@ fn hold_of(policy: &Policy, raised: &RaiseAlert) -> Option<Hold> {
     }
     match raised.subject {
         Subject::Device(_) | Subject::Topic(_) => return Some(Hold::UnknownDevice),
-        Subject::Elder(_) | Subject::Call(_) => {}
+        Subject::Elder(_) | Subject::Call(_) | Subject::Watchdog => {}
     }
     if raised.retained {
         return Some(Hold::Retained);

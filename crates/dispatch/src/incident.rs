@@ -321,7 +321,7 @@ impl Incident {
     pub(crate) fn is_of_elder(&self) -> bool {
         match self.subject {
             Subject::Elder(_) => true,
-            Subject::Device(_) | Subject::Topic(_) | Subject::Call(_) => false,
+            Subject::Device(_) | Subject::Topic(_) | Subject::Call(_) | Subject::Watchdog => false,
         }
     }
 

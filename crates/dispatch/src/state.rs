@@ -224,7 +224,11 @@ impl State {
     }
 
     fn duty_changed(&mut self, at: Timestamp, responder: ResponderId, duty: Duty) {
-        if let Some(was) = self.duty.insert(responder, duty) {
+        let was = self.duty.insert(responder, duty);
+        if responder == ResponderId::WATCHDOG {
+            return;
+        }
+        if let Some(was) = was {
             *self.turnout.count(was) -= 1;
         }
         *self.turnout.count(duty) += 1;
@@ -274,7 +278,9 @@ impl State {
         if let Some(responder) = event.frees() {
             self.bound.remove(&responder);
             if event.ends_job() {
-                self.idle.insert(responder, Idle { since: Some(at), job_ended_at: Some(at) });
+                // Whoever is nobody needs no rest.
+                let job_ended_at = (responder != ResponderId::WATCHDOG).then_some(at);
+                self.idle.insert(responder, Idle { since: Some(at), job_ended_at });
             }
         }
         if let IncidentEvent::AlertRaised(alert) = event {

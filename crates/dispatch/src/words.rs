@@ -16,6 +16,8 @@ pub enum Subject {
     Topic(String),
     /// A caller who could not be identified; the text is the request's own id.
     Call(String),
+    /// Nobody's: the server sent itself an alert to see whether it works.
+    Watchdog,
 }
 
 /// Why nobody is sent before an operator has decided.

@@ -14,6 +14,12 @@ pub struct ElderId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ResponderId(pub u32);
 
+impl ResponderId {
+    /// Nobody: the part of a server that answers the alerts which the server sends itself to see whether it works. Counts
+    /// among neither the free nor those on duty, and is above every number that a responder can have.
+    pub const WATCHDOG: ResponderId = ResponderId((1 << 24) - 1);
+}
+
 /// A provider, the organisation a responder belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ProviderId(pub u32);

@@ -116,7 +116,9 @@ pub enum Reported {
 
 /// Everybody who can be sent. Shared by reference between any number of threads.
 pub struct Roster {
+    /// By number; the last is that of [`ResponderId::WATCHDOG`].
     slots: Box<[Slot]>,
+    /// As the slots.
     details: Box<[Detail]>,
     cells: Cells,
     coverage: Coverage,
@@ -130,18 +132,18 @@ impl Roster {
     pub fn new(size: Size) -> Self {
         let responders = size.responders.min(Size::MAX_RESPONDERS);
         Self {
-            slots: (0..responders).map(|_| Slot::new()).collect(),
-            details: (0..responders).map(|_| Detail::new()).collect(),
-            cells: Cells::new(responders, Torus::new(responders, size.cell)),
+            slots: (0..=responders).map(|_| Slot::new()).collect(),
+            details: (0..=responders).map(|_| Detail::new()).collect(),
+            cells: Cells::new(responders + 1, Torus::new(responders, size.cell)),
             coverage: Coverage::new(),
             stale_before: AtomicI64::new(i64::MIN),
         }
     }
 
-    /// How many slots there are.
+    /// How many slots there are for responders.
     #[must_use]
     pub fn capacity(&self) -> u32 {
-        self.slots.len() as u32
+        self.slots.len() as u32 - 1
     }
 
     /// The size that fits where everybody is now. A roster cannot change its own: keep the cell for the next start when
@@ -163,8 +165,9 @@ impl Roster {
     /// # Errors
     /// [`RosterFull`] when there is no slot for that id.
     pub fn enrol(&self, responder: ResponderId, member: Member) -> Result<(), RosterFull> {
-        let slot = self.slot(responder).ok_or(RosterFull { responder, responders: self.capacity() })?;
-        self.details[responder.0 as usize].set_member(&member);
+        let full = RosterFull { responder, responders: self.capacity() };
+        let (slot, detail) = self.slot(responder).zip(self.detail(responder)).ok_or(full)?;
+        detail.set_member(&member);
         slot.set_member(member.skills, member.base, self.coverage.number(member.org_unit));
         self.change(responder, slot, |word| Some(word.enrolled()));
         Ok(())
@@ -175,11 +178,11 @@ impl Roster {
     /// Somebody who is enrolled once more at this very moment may be seen half as before and half as after.
     #[must_use]
     pub fn member(&self, responder: ResponderId) -> Option<Member> {
-        let slot = self.slot(responder)?;
+        let (slot, detail) = self.slot(responder).zip(self.detail(responder))?;
         if slot.word().availability() == Availability::Unknown {
             return None;
         }
-        let (org_unit, source, travels, certificates) = self.details[responder.0 as usize].member();
+        let (org_unit, source, travels, certificates) = detail.member();
         let base =
             slot.base().and_then(|base| Place::from_e7(base.latitude_e7(), base.longitude_e7(), source));
         Some(Member { skills: slot.skills(), base, org_unit, travels, certificates })
@@ -189,7 +192,7 @@ impl Roster {
     ///
     /// For one thread: whoever reads meanwhile may see one of the two times as before and the other as after.
     pub fn set_idle(&self, responder: ResponderId, idle: Idle) {
-        if let Some(detail) = self.details.get(responder.0 as usize) {
+        if let Some(detail) = self.detail(responder) {
             detail.set_idle(idle);
         }
     }
@@ -197,7 +200,7 @@ impl Roster {
     /// What [`Roster::set_idle`] was told last; nothing known for somebody it never was told of.
     #[must_use]
     pub fn idle(&self, responder: ResponderId) -> Idle {
-        self.details.get(responder.0 as usize).map_or_else(Idle::default, Detail::idle)
+        self.detail(responder).map_or_else(Idle::default, Detail::idle)
     }
 
     /// Where a query takes the responder to be, in WGS-84, and how that is known; `None` when it is not.
@@ -214,7 +217,8 @@ impl Roster {
     /// How many are available now, wherever they are.
     #[must_use]
     pub fn free(&self) -> u32 {
-        self.coverage.free()
+        let watchdog = self.availability(ResponderId::WATCHDOG) == Availability::Available;
+        self.coverage.free().saturating_sub(watchdog.into())
     }
 
     /// How many of those enrolled for `town`, or for a village of it, are available now; 0 for a county.
@@ -258,7 +262,8 @@ impl Roster {
         // Relaxed: the read-modify-write of each word below publishes it to whoever changes that word next, and whoever
         // changed it before is seen by our settling.
         self.stale_before.fetch_max(stale_before.0, Ordering::Relaxed);
-        for (responder, slot) in (0..).map(ResponderId).zip(&self.slots) {
+        let everybody = (0..self.capacity()).map(ResponderId).chain([ResponderId::WATCHDOG]);
+        for (responder, slot) in everybody.zip(&self.slots) {
             if slot.word().availability() != Availability::Unknown {
                 self.change(responder, slot, Some);
             }
@@ -327,7 +332,21 @@ impl Roster {
     }
 
     fn slot(&self, responder: ResponderId) -> Option<&Slot> {
-        self.slots.get(responder.0 as usize)
+        self.slots.get(self.index(responder)?)
+    }
+
+    fn detail(&self, responder: ResponderId) -> Option<&Detail> {
+        self.details.get(self.index(responder)?)
+    }
+
+    /// Where the slot of a responder is, if there is one.
+    fn index(&self, responder: ResponderId) -> Option<usize> {
+        let watchdog = self.slots.len() - 1;
+        let index = responder.0 as usize;
+        if responder == ResponderId::WATCHDOG {
+            return Some(watchdog);
+        }
+        (index < watchdog).then_some(index)
     }
 
     fn stale_before(&self) -> Timestamp {
@@ -403,6 +422,36 @@ impl Roster {
         if now != before {
             self.coverage.recount(before, now);
             slot.set_counted(now);
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use model::{CoordinateSystem, Metres};
+
+    use super::*;
+
+    #[test]
+    fn the_watchdog_is_found_and_claimed_like_anybody_and_counts_nowhere() {
+        let place = Place::new(30.0, 110.0, CoordinateSystem::Wgs84).expect("on the globe");
+        for responders in [0, 1, 1000] {
+            let roster = Roster::new(Size { responders, cell: Size::DEFAULT_CELL });
+            assert_eq!(roster.capacity(), responders);
+            let member = Member { base: Some(place), ..Member::default() };
+            roster.enrol(ResponderId::WATCHDOG, member).expect("a slot of its own");
+            assert!(roster.enrol(ResponderId(responders), member).is_err(), "which is nobody else's");
+            roster.set_duty(ResponderId::WATCHDOG, Duty::OnDuty);
+            roster.sweep(Timestamp(0));
+            let query =
+                Query { at: place, reach: Metres(100), skills: Skills::NONE, limit: 4, excluded: &[] };
+            let mut found = Vec::new();
+            roster.nearest(&query, &mut found);
+            let found: Vec<_> = found.iter().map(|candidate| candidate.responder).collect();
+            assert_eq!(found, [ResponderId::WATCHDOG]);
+            assert_eq!(roster.free(), 0);
+            assert_eq!(roster.claim(ResponderId::WATCHDOG, IncidentId(1)), Ok(()));
+            assert!(roster.release(ResponderId::WATCHDOG, IncidentId(1)));
         }
     }
 }

@@ -116,7 +116,8 @@ fn drop_those_absent(
 ) -> bool {
     let before = absent.len();
     candidates.retain_mut(|candidate| {
-        let slot = &roster.slots[candidate.responder.0 as usize];
+        // Whoever has a seat has a slot.
+        let Some(slot) = roster.slot(candidate.responder) else { return false };
         let available = slot.word().available();
         if !available {
             absent.push(candidate.responder);
@@ -134,7 +135,7 @@ fn drop_those_absent(
 fn ask_everybody(roster: &Roster, query: &Query<'_>, candidates: &mut Vec<Candidate>) {
     let aim = Aim::new(query.at);
     candidates.clear();
-    for responder in (0..roster.capacity()).map(ResponderId) {
+    for responder in (0..roster.capacity()).map(ResponderId).chain([ResponderId::WATCHDOG]) {
         let explained = explain_one(roster, query, &aim, responder);
         let can_go = explained.filter(|one| one.left_out.is_none()).and_then(|one| one.whereabouts);
         candidates.extend(can_go.map(|(distance, located)| Candidate { distance, responder, located }));

@@ -5,7 +5,7 @@
 //! by measuring a town, a city and a province of ten thousand to a million responders: [`Size::COMPANY`] others, on
 //! average over responders. Where they stand closest that is about twice as many.
 
-use model::{Metres, Place};
+use model::{Metres, Place, ResponderId};
 
 use crate::{point::Point, torus::Torus};
 
@@ -29,8 +29,8 @@ const SAMPLE: usize = 16_384;
 impl Size {
     /// Right for 100,000 responders of a city 60 km wide.
     pub const DEFAULT_CELL: Metres = Metres(384);
-    /// The most slots a roster has, about 16.8 million.
-    pub const MAX_RESPONDERS: u32 = 1 << 24;
+    /// The most slots a roster has, about 16.8 million: their numbers stay below [`ResponderId::WATCHDOG`].
+    pub const MAX_RESPONDERS: u32 = ResponderId::WATCHDOG.0;
     /// With how many others a responder shares a cell, on average over responders.
     const COMPANY: f64 = 14.0;
 

@@ -31,6 +31,14 @@ impl Access {
         }
     }
 
+    /// What the node itself shows at its own doors.
+    pub(crate) fn token(&self, data_dir: &Path) -> io::Result<Option<String>> {
+        match self {
+            Self::Open => Ok(None),
+            Self::Token(_) => token(data_dir).map(Some),
+        }
+    }
+
     /// Whether an `authorization` header opens the door.
     pub(crate) fn allows_header(&self, header: Option<&http::HeaderValue>) -> bool {
         let token = header.and_then(|value| value.to_str().ok()).and_then(|value| {

@@ -26,6 +26,7 @@ pub(crate) struct Config {
     pub(crate) routes: Vec<RouteConfig>,
     pub(crate) links: Vec<LinkConfig>,
     pub(crate) front_door: FrontDoorConfig,
+    pub(crate) watchdog: WatchdogConfig,
     pub(crate) log: LogConfig,
 }
 
@@ -61,6 +62,15 @@ pub(crate) struct FrontDoorConfig {
     pub(crate) ack_deadline_s: u64,
 }
 
+/// How often the node tries itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct WatchdogConfig {
+    /// 0: never.
+    pub(crate) every_s: u64,
+    pub(crate) limit_s: u64,
+}
+
 /// How the log is written.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -90,6 +100,7 @@ impl Default for Config {
             routes: default_routes(),
             links: Vec::new(),
             front_door: FrontDoorConfig::default(),
+            watchdog: WatchdogConfig::default(),
             log: LogConfig::default(),
         }
     }
@@ -104,6 +115,12 @@ impl Default for FrontDoorConfig {
             connect_timeout_s: limits.connect_timeout.as_secs(),
             ack_deadline_s: limits.ack_deadline.as_secs(),
         }
+    }
+}
+
+impl Default for WatchdogConfig {
+    fn default() -> Self {
+        Self { every_s: 60, limit_s: 10 }
     }
 }
 
@@ -368,10 +385,17 @@ impl Check {
     fn numbers(&mut self, config: &Config) {
         let door = &config.front_door;
         if config.max_responders == 0 || config.max_responders > roster::Size::MAX_RESPONDERS {
-            self.fault("max_responders", config.max_responders, "write 1 to 16777216");
+            self.fault("max_responders", config.max_responders, "write 1 to 16777215");
         }
         if !(60..=86_400).contains(&config.position_fresh_s) {
             self.fault("position_fresh_s", config.position_fresh_s, "write seconds from 60 to 86400");
+        }
+        let watchdog = config.watchdog;
+        if watchdog.every_s > 3600 {
+            self.fault("watchdog.every_s", watchdog.every_s, "write seconds up to 3600, or 0 for never");
+        }
+        if !(1..=60).contains(&watchdog.limit_s) {
+            self.fault("watchdog.limit_s", watchdog.limit_s, "write seconds from 1 to 60");
         }
         if door.max_connections == 0 {
             self.fault("front_door.max_connections", 0, "write at least 1");

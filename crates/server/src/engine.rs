@@ -5,7 +5,14 @@
 //! together and share one flush. It never waits for a flush: while one group is on its way to the disk, the next is
 //! decided. Answers leave through the [`Outlet`](crate::outlet::Outlet), after the flush, in the order of the decisions.
 
-use std::{sync::Arc, thread, time::Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
 
 use arc_swap::ArcSwap;
 use dispatch::{Command, Decision, Event, Policy, Rejection, State};
@@ -76,6 +83,7 @@ pub(crate) struct Stopped;
 #[derive(Clone)]
 pub(crate) struct Engine {
     queue: mpsc::Sender<Job>,
+    pulse: Arc<Pulse>,
 }
 
 impl Engine {
@@ -108,6 +116,32 @@ impl Engine {
     pub(crate) fn room(&self) -> usize {
         if self.queue.is_closed() { 0 } else { self.queue.capacity() }
     }
+
+    /// For how long jobs have been waiting without any of them being taken; nothing while none waits.
+    pub(crate) fn stalled(&self) -> Duration {
+        if self.queue.capacity() == QUEUE { Duration::ZERO } else { self.pulse.since_last() }
+    }
+}
+
+/// When the engine last took what waited.
+struct Pulse {
+    start: Instant,
+    last_ms: AtomicU64,
+}
+
+impl Pulse {
+    fn new() -> Self {
+        Self { start: Instant::now(), last_ms: AtomicU64::new(0) }
+    }
+
+    fn beat(&self) {
+        // Relaxed: nothing else is read by it.
+        self.last_ms.store(self.start.elapsed().as_millis() as u64, Ordering::Relaxed);
+    }
+
+    fn since_last(&self) -> Duration {
+        self.start.elapsed().saturating_sub(Duration::from_millis(self.last_ms.load(Ordering::Relaxed)))
+    }
 }
 
 /// Stops the other threads when the one that holds it has panicked: half a server would be worse than a restart.
@@ -138,15 +172,17 @@ pub(crate) fn start(
 ) -> std::io::Result<(Engine, thread::JoinHandle<Works>)> {
     let (queue, jobs) = mpsc::channel(QUEUE);
     let timers = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let pulse = Arc::new(Pulse::new());
+    let beating = Arc::clone(&pulse);
     let thread = thread::Builder::new().name("dispatch".to_owned()).spawn(move || {
         let _alarm = Alarm(stop.clone());
-        timers.block_on(works.run(jobs, &stop))
+        timers.block_on(works.run(jobs, &beating, &stop))
     })?;
-    Ok((Engine { queue }, thread))
+    Ok((Engine { queue, pulse }, thread))
 }
 
 impl Works {
-    async fn run(mut self, mut jobs: mpsc::Receiver<Job>, stop: &CancellationToken) -> Self {
+    async fn run(mut self, mut jobs: mpsc::Receiver<Job>, pulse: &Pulse, stop: &CancellationToken) -> Self {
         // The journal says by which policy each decision was taken, before the first is.
         let mut pass = Pass::begin(self.clock.now());
         let _ = self.decide(Command::ReplacePolicy, &mut pass);
@@ -166,6 +202,7 @@ impl Works {
             if !open {
                 return self;
             }
+            pulse.beat();
             metrics::engine_batch(batch.len());
             let mut pass = Pass::begin(self.clock.now());
             for job in batch.drain(..) {

@@ -7,7 +7,7 @@ use dispatch::{Command, MessageKey, RaiseAlert, Subject};
 use model::{Content, Kind, Signal};
 use views::Directory;
 
-use crate::{clock::Clock, metrics, presence::Presence};
+use crate::{clock::Clock, metrics, presence::Presence, watchdog};
 
 /// Bytes kept of a message nobody can read. What is longer was refused for its length, and its beginning tells enough.
 const RAW_KEPT: usize = devices::MAX_PAYLOAD_BYTES;
@@ -57,7 +57,9 @@ impl Ingest {
             self.presence.heard(&signal, now, &self.directory);
         }
         let home = self.directory.home_of(&signal.device, self.clock.today());
+        let own = watchdog::is_own(&signal.device);
         let subject = match home {
+            _ if own => Subject::Watchdog,
             Some(home) => Subject::Elder(home.elder),
             None => Subject::Device(signal.device.clone()),
         };
@@ -80,7 +82,7 @@ impl Ingest {
         };
         Some(Command::RaiseAlert(Box::new(RaiseAlert {
             subject,
-            home: home.and_then(|home| home.place),
+            home: if own { watchdog::place() } else { home.and_then(|home| home.place) },
             org_unit: home.map(|home| home.org_unit),
             at_risk: home.is_some_and(|home| home.at_risk),
             key: key_of(&signal, kind.as_str(), arrival),
@@ -94,7 +96,7 @@ impl Ingest {
             detail,
             raw: None,
             retained: arrival.retained,
-            exercise: signal.test,
+            exercise: signal.test || own,
         })))
     }
 

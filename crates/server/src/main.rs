@@ -22,6 +22,7 @@ mod registrar;
 mod rpc;
 mod serve;
 mod simulate;
+mod watchdog;
 
 use std::process::ExitCode;
 

@@ -6,7 +6,7 @@ use std::{sync::Once, time::Duration};
 
 use dispatch::{Event, IncidentEvent};
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
-use model::Content;
+use model::{Content, Timestamp};
 
 /// Upper edges of the buckets for waits, in seconds: from a memory access to a patience lost.
 pub(crate) const WAITS: [f64; 12] = [5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.05, 0.2, 1.0, 5.0];
@@ -39,6 +39,12 @@ pub(crate) fn describe() {
     describe_histogram!("anhu_decision_to_release_seconds", "From a decision until it left, flushed");
     describe_histogram!("anhu_engine_batch_jobs", "Jobs decided together");
     describe_histogram!("anhu_flushed_records", "Records that shared one flush");
+    describe_counter!("anhu_watchdog_rounds_total", "Alerts the node sent itself, by how it went");
+    describe_histogram!("anhu_watchdog_seconds", "From sending such an alert until each step was reached");
+    describe_gauge!(
+        "anhu_watchdog_last_success_timestamp_seconds",
+        "When the last such alert went all the way"
+    );
     describe_gauge!("anhu_incidents_open", "Incidents that are not closed");
     describe_gauge!("anhu_incidents_waiting", "Incidents for which nobody is free");
     describe_gauge!("anhu_devices_online", "Devices whose last word was that they are online");
@@ -179,6 +185,25 @@ pub(crate) fn broken_invariant(what: &'static str) {
     debug_assert!(false, "{what}");
     tracing::error!(what, "a thing that must never happen has happened; please report it");
     counter!("anhu_broken_invariants_total").increment(1);
+}
+
+/// A step of the node's alert to itself was reached, so long after it was sent.
+pub(crate) fn watchdog_step(step: &'static str, after: Duration) {
+    histogram!("anhu_watchdog_seconds", "step" => step).record(after);
+}
+
+/// The node's alert to itself went all the way, or got stuck.
+pub(crate) fn watchdog_round(at: Timestamp, outcome: &Result<Duration, String>) {
+    match outcome {
+        Ok(_) => {
+            counter!("anhu_watchdog_rounds_total", "how" => "well").increment(1);
+            gauge!("anhu_watchdog_last_success_timestamp_seconds").set(at.0 as f64 / 1000.0);
+        }
+        Err(why) => {
+            tracing::warn!(why, "WATCHDOG: an alert the node sent itself got stuck");
+            counter!("anhu_watchdog_rounds_total", "how" => "stuck").increment(1);
+        }
+    }
 }
 
 pub(crate) fn receipt_dropped() {

@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, Weak},
+    time::Duration,
 };
 
 use frontdoor::FrontDoor;
@@ -23,6 +24,8 @@ use crate::{
     policies::Policies,
     presence::Presence,
     registrar::{Flushed, Registrar},
+    serve::CLOCK_BEHIND,
+    watchdog::Watchdog,
 };
 
 /// The parts that the services share.
@@ -36,6 +39,7 @@ pub(crate) struct Node {
     pub(crate) roster: Arc<Roster>,
     pub(crate) policies: Policies,
     pub(crate) presence: Arc<Presence>,
+    pub(crate) watchdog: Arc<Watchdog>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) ingest: Arc<Ingest>,
     pub(crate) door: Arc<FrontDoor>,
@@ -68,6 +72,19 @@ pub(crate) struct Part {
     pub(crate) detail: String,
 }
 
+/// Jobs that wait for so long without one being taken: the engine's thread is stuck.
+const STALLED: Duration = Duration::from_secs(2);
+
+fn dispatching(room: usize, stalled: Duration) -> String {
+    if stalled < STALLED {
+        return format!("room for {room} jobs");
+    }
+    let ago = stalled.as_secs();
+    format!(
+        "room for {room} jobs, and none was taken for {ago} s: the engine or the disk hangs; restart the server"
+    )
+}
+
 impl Node {
     /// How each part is. A broker that is away does not make the node unready: devices at the front door go on.
     pub(crate) fn health(&self) -> Health {
@@ -79,9 +96,9 @@ impl Node {
             }
             None => part(name, false, "closed".to_owned()),
         };
-        let room = self.engine.room();
+        let (room, stalled) = (self.engine.room(), self.engine.stalled());
         let mut parts = vec![
-            part("dispatch", room > 0, format!("room for {room} jobs")),
+            part("dispatch", room > 0 && stalled < STALLED, dispatching(room, stalled)),
             part(
                 "policy",
                 true,
@@ -91,6 +108,7 @@ impl Node {
             journal("registry journal", self.journals.registry.upgrade().map(|journal| journal.health())),
             part("front door", true, format!("listening on {}", self.door.local_addr())),
         ];
+        parts.extend(self.watchdog.part());
         let stopping = self.stop.is_cancelled();
         let degraded = parts.iter().any(|part| part.name.ends_with("journal") && !part.healthy);
         let ready = !stopping && parts.iter().all(|part| part.healthy);
@@ -104,6 +122,11 @@ impl Node {
             };
             part(&format!("link {}", link.name()), link.is_up() && !degraded, detail.to_owned())
         }));
+        let ahead = self.clock.ahead();
+        if ahead > CLOCK_BEHIND {
+            let told = format!("{} s ahead of this machine's, which was set back", ahead.0 / 1000);
+            parts.push(part("clock", false, told));
+        }
         Health { ready, degraded, parts }
     }
 

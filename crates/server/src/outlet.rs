@@ -72,16 +72,30 @@ impl Outlet {
     }
 
     fn show(&self, change: Change<'_>) {
+        // The board forgets them when they close.
+        let own: Vec<&Event> = change.events.iter().filter(|event| self.is_own(event)).collect();
         let changed = self.board.fold(change);
         for notice in views::notices(&self.board, &self.directory, change.events) {
             self.hub.tell_responder(&notice);
         }
         for event in change.events {
             self.send_receipts(event, change.durable_at.is_some());
-            metrics::event(event);
+            if !own.contains(&event) && !self.is_own(event) {
+                metrics::event(event);
+            }
         }
         for incident in changed {
             self.hub.tell_consoles(incident);
+        }
+    }
+
+    /// Whether an event is about an alert that the node sent itself.
+    fn is_own(&self, event: &Event) -> bool {
+        match event {
+            Event::Incident { incident, .. } => self.board.is_own(*incident),
+            Event::DutyChanged { .. } | Event::DrillModeChanged { .. } | Event::PolicyReplaced { .. } => {
+                false
+            }
         }
     }
 

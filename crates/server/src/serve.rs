@@ -43,6 +43,7 @@ use crate::{
     presence::Presence,
     receipts,
     registrar::{self, Books, Flushed},
+    watchdog::{self, Watchdog},
 };
 
 /// How often positions are looked through for those that became too old.
@@ -53,8 +54,8 @@ const UPKEEP: Duration = Duration::from_secs(5);
 const HEALTH: Duration = Duration::from_secs(1);
 /// How long open requests may take to end when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
-/// How far the machine's clock may be behind the journal at the start.
-const CLOCK_BEHIND: Millis = Millis::from_seconds(120);
+/// How far the machine's clock may be behind the journal at the start before somebody is told.
+pub(crate) const CLOCK_BEHIND: Millis = Millis::from_seconds(120);
 /// The snapshot's name in the state store, and the version of its form.
 const SNAPSHOT: (&str, u32) = ("dispatch", 2);
 
@@ -98,6 +99,7 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
     // From here on, so that a policy that is replaced during a long start does not end the program.
     let hangups = signal(SignalKind::hangup()).context("SIGHUP cannot be listened to")?;
     let clock = Clock::start();
+    let token = access.token(&config.data_dir)?;
     let stop = CancellationToken::new();
     let stop_threads = CancellationToken::new();
     let folders = Folders::new(&config.data_dir);
@@ -122,24 +124,26 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
 
     let directory = Arc::new(Directory::default());
     let store = Arc::new(open_store(&folders.store())?);
-    let books = open_registry(&folders, store, &directory, config.max_responders, clock)?;
+    let books = open_registry(&folders, store, &directory, config.max_responders, clock.clone())?;
     let roster = Arc::clone(&books.roster);
     let (receipts, receipt_queue) = mpsc::channel(receipts::QUEUE);
     let hub = Arc::new(Hub::new());
     let recovered = Recovered::read(&books.store);
     let board = Arc::clone(&recovered.board);
     let outlet = Outlet {
-        clock,
+        clock: clock.clone(),
         board: Arc::clone(&board),
         directory: Arc::clone(&directory),
         hub: Arc::clone(&hub),
         receipts,
     };
     let (state, journal) = open_dispatch(&folders, recovered, outlet, Alarm(stop_threads.clone()))?;
+    watchdog::enrol(&roster);
     dispatch::catch_up(&roster, &state);
     let journal = Arc::new(journal);
     let policies = Policies::new(policy, config.policy_file.clone());
-    let works = Works { state, roster: Arc::clone(&roster), policy: policies.in_force(), clock, journal };
+    let (policy, timing) = (policies.in_force(), clock.clone());
+    let works = Works { state, roster: Arc::clone(&roster), policy, clock: timing, journal };
 
     let journals =
         Journals { dispatch: Arc::downgrade(&works.journal), registry: Arc::downgrade(&books.journal) };
@@ -150,7 +154,7 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         routes,
         directory: Arc::clone(&directory),
         presence: Arc::clone(&presence),
-        clock,
+        clock: clock.clone(),
     });
     // Every one of these runs until the server stops; when one ends earlier, the server does.
     let mut tasks = JoinSet::new();
@@ -169,6 +173,7 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         roster,
         policies,
         presence,
+        watchdog: Arc::new(Watchdog::new(config.watchdog)),
         hub,
         ingest: Arc::clone(&ingest),
         door: Arc::clone(&door),
@@ -190,7 +195,8 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
     let (reporter, health) = tonic_health::server::health_reporter();
     tasks.spawn(until(stop.clone(), report_health(Arc::clone(&node), reporter)));
     let router = http::router(Arc::clone(&node), metrics, health)?;
-    tasks.spawn(serve_http(listener, router, stop));
+    tasks.spawn(serve_http(listener, router, stop.clone()));
+    tasks.spawn(until(stop, watchdog::run(Arc::clone(&node), token)));
     Ok(Running {
         node,
         mqtt_addr,
@@ -378,7 +384,7 @@ fn open_dispatch(
     alarm: Alarm,
 ) -> anyhow::Result<(State, Journal<Settled>)> {
     let Recovered { mut state, board, from, mut latest } = recovered;
-    let now = outlet.clock.now();
+    let clock = outlet.clock.clone();
     let replay = |sequence: Sequence, bytes: &[u8]| {
         let (at, events) = wire::read_dispatch_record(bytes)?;
         latest = latest.max(at);
@@ -393,13 +399,15 @@ fn open_dispatch(
     })
     .map_err(|error| of_another_journal(error, folders, "dispatch"))?;
     tell_opened("dispatch", &report);
-    let behind = latest - now;
-    anyhow::ensure!(
-        behind <= CLOCK_BEHIND,
-        "the clock of this machine is {} s behind the last decision in the journal, so nothing would fire in time: \
-         set the clock, then start again",
-        behind.0 / 1000
-    );
+    let ahead = clock.not_before(latest);
+    if ahead > CLOCK_BEHIND {
+        let ahead_s = ahead.0 / 1000;
+        tracing::error!(
+            ahead_s,
+            "the clock of this machine was set back behind the last decision in the journal; time goes \
+                                  on from there: set the clock, then start again when nothing is open"
+        );
+    }
     Ok((state, journal))
 }
 

@@ -33,6 +33,8 @@ pub struct Board {
 #[derive(Debug, Default)]
 struct Order {
     open: BTreeSet<IncidentId>,
+    /// Those of the open ones that are the server's own.
+    own: BTreeSet<IncidentId>,
     closed: BTreeSet<IncidentId>,
     /// In the order they closed.
     closing: VecDeque<IncidentId>,
@@ -104,7 +106,7 @@ impl Board {
         ids.into_iter().filter_map(|id| self.get(id)).collect()
     }
 
-    /// How many are not closed.
+    /// How many are not closed, without the server's own.
     #[must_use]
     pub fn open_count(&self) -> usize {
         self.open.load(Ordering::Relaxed)
@@ -132,6 +134,12 @@ impl Board {
                 page.push(incident);
             }
         }
+    }
+
+    /// Whether it is an open incident of the server's own.
+    #[must_use]
+    pub fn is_own(&self, id: IncidentId) -> bool {
+        self.order().own.contains(&id)
     }
 
     /// The revision of the latest change; 0 before the first.
@@ -197,15 +205,28 @@ impl Board {
     }
 
     fn note_order(&self, id: IncidentId, closed: bool) {
+        let own = self.incidents.get(&id).is_some_and(|incident| incident.watchdog);
         let mut order = self.order();
         if closed {
             order.open.remove(&id);
+        }
+        if own && closed {
+            // Nobody looks it up: what was learned from it is in the metrics.
+            order.own.remove(&id);
+            drop(order);
+            self.incidents.remove(&id);
+            return;
+        }
+        if own {
+            order.own.insert(id);
+        }
+        if closed {
             order.closed.insert(id);
             order.closing.push_back(id);
         } else {
             order.open.insert(id);
         }
-        self.open.store(order.open.len(), Ordering::Relaxed);
+        self.open.store(order.open.len() - order.own.len(), Ordering::Relaxed);
         let forgotten = if order.closed.len() > CLOSED_KEPT { order.closing.pop_front() } else { None };
         if let Some(oldest) = forgotten {
             order.closed.remove(&oldest);

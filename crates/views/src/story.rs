@@ -31,8 +31,9 @@ pub(crate) fn opened(id: IncidentId, change: Change<'_>, opened: &Opened) -> v1:
         kind: v1::Kind::from(opened.kind).into(),
         elder: match &opened.subject {
             Subject::Elder(elder) => Name::Elder(*elder).to_string(),
-            Subject::Device(_) | Subject::Topic(_) | Subject::Call(_) => String::new(),
+            Subject::Device(_) | Subject::Topic(_) | Subject::Call(_) | Subject::Watchdog => String::new(),
         },
+        watchdog: opened.subject == Subject::Watchdog,
         place: opened.place.map(place_to_wire),
         org_unit: opened.org_unit.map(|code| code.to_string()).unwrap_or_default(),
         exercise: opened.exercise,

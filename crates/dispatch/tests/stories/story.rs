@@ -228,6 +228,14 @@ pub(crate) fn of_caller(request: &str, alert: Step) -> Step {
     })
 }
 
+/// As sent by the server to itself.
+pub(crate) fn of_watchdog(alert: Step) -> Step {
+    but(alert, |raised| {
+        raised.subject = Subject::Watchdog;
+        raised.device = None;
+    })
+}
+
 /// The device's clock is so many seconds ahead of ours; behind when negative.
 pub(crate) fn clock_ahead(seconds: i64, alert: Step) -> Step {
     let Step::Alert { raised, .. } = alert else { panic!("only an alert has a clock: {alert:?}") };

@@ -77,7 +77,7 @@ fn run(folder: &Path, works: Works, jobs: Vec<Vec<Command>>) -> (Answers, Vec<Ve
     let stop = CancellationToken::new();
     stop.cancel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-    let works = runtime.block_on(works.run(waiting, &stop));
+    let works = runtime.block_on(works.run(waiting, &Pulse::new(), &stop));
     let journal = Arc::into_inner(works.journal).expect("nobody else has it");
     journal.close().expect("flushed");
     let records = journal::read(folder).map(|record| {

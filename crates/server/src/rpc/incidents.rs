@@ -42,8 +42,10 @@ impl v1::incident_service_server::IncidentService for Incidents {
         let request = request.into_inner();
         let size = page_size(request.page_size)?;
         let before = page_start(&request.page_token, |token| token.parse().ok().map(IncidentId))?;
-        let wanted =
-            |incident: &v1::Incident| request.states.is_empty() || request.states.contains(&incident.state);
+        let wanted = |incident: &v1::Incident| {
+            let state = request.states.is_empty() || request.states.contains(&incident.state);
+            state && (request.include_watchdog || !incident.watchdog)
+        };
         let mut page = self.0.board.page(before, size + 1, wanted);
         let more = page.len() > size;
         page.truncate(size);
@@ -71,11 +73,11 @@ impl v1::incident_service_server::IncidentService for Incidents {
         &self,
         request: Request<v1::WatchIncidentsRequest>,
     ) -> Result<Response<WatchStream>, Status> {
-        let token = request.into_inner().resume_token;
-        let since = page_start(&token, |token| token.parse::<u64>().ok()).map_err(|_| {
+        let v1::WatchIncidentsRequest { resume_token, include_watchdog } = request.into_inner();
+        let since = page_start(&resume_token, |token| token.parse::<u64>().ok()).map_err(|_| {
             bad_field(FieldFault::new("resume_token", "is not one of ours: send it as it came"))
         })?;
-        Ok(Response::new(Box::pin(Watch::start(Arc::clone(&self.0), since))))
+        Ok(Response::new(Box::pin(Watch::start(Arc::clone(&self.0), since, include_watchdog))))
     }
 
     async fn open_incident(

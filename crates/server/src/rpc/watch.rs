@@ -27,6 +27,8 @@ pub(super) struct Watch {
     newest: u64,
     /// Everything up to this revision was sent.
     seen: u64,
+    /// The node's alerts to itself are wanted too.
+    include_watchdog: bool,
 }
 
 /// The console went away.
@@ -37,9 +39,11 @@ impl Watch {
     pub(super) fn start(
         app: App,
         since: Option<u64>,
+        include_watchdog: bool,
     ) -> ReceiverStream<Result<v1::WatchIncidentsResponse, Status>> {
         let (sender, receiver) = mpsc::channel(STREAM_BUFFER);
-        let watch = Self { app, sender, sent: HashMap::new(), newest: 0, seen: since.unwrap_or(0) };
+        let (sent, seen) = (HashMap::new(), since.unwrap_or(0));
+        let watch = Self { app, sender, sent, newest: 0, seen, include_watchdog };
         tokio::spawn(watch.run(since.is_some()));
         ReceiverStream::new(receiver)
     }
@@ -93,7 +97,8 @@ impl Watch {
         } else {
             self.app.board.open()
         };
-        for incident in incidents {
+        let wanted = |incident: &v1::Incident| self.include_watchdog || !incident.watchdog;
+        for incident in incidents.into_iter().filter(|incident| wanted(incident)) {
             self.sent.insert(incident.name.clone(), incident.revision);
             self.newest = self.newest.max(incident.revision);
             // Until all are sent, a break must resume from where this began.
@@ -108,7 +113,8 @@ impl Watch {
     }
 
     async fn tell(&mut self, incident: &v1::Incident) -> Result<(), Gone> {
-        if self.sent.get(&incident.name).is_some_and(|sent| *sent >= incident.revision) {
+        let unwanted = incident.watchdog && !self.include_watchdog;
+        if unwanted || self.sent.get(&incident.name).is_some_and(|sent| *sent >= incident.revision) {
             return Ok(());
         }
         // One record may change several incidents: until a later one comes, a break must resume before it.

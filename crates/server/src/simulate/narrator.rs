@@ -61,7 +61,8 @@ impl Narrator {
         let mut client = IncidentServiceClient::new(channel);
         let mut resume_token = String::new();
         loop {
-            let request = v1::WatchIncidentsRequest { resume_token: resume_token.clone() };
+            let request =
+                v1::WatchIncidentsRequest { resume_token: resume_token.clone(), include_watchdog: false };
             if let Ok(changes) = client.watch_incidents(request).await {
                 let mut changes = changes.into_inner();
                 while let Ok(Some(response)) = changes.message().await {

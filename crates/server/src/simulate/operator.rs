@@ -65,8 +65,11 @@ impl Hotline {
     pub(super) async fn look_again(mut self) {
         let resume_token = self.begun.get().cloned().unwrap_or_default();
         let look = async {
-            let mut changes =
-                self.client.watch_incidents(v1::WatchIncidentsRequest { resume_token }).await?.into_inner();
+            let mut changes = self
+                .client
+                .watch_incidents(v1::WatchIncidentsRequest { resume_token, include_watchdog: false })
+                .await?
+                .into_inner();
             while let Some(response) = changes.message().await? {
                 match response.change {
                     Some(Change::Incident(incident)) => self.ledger.shown(&incident),
@@ -113,7 +116,7 @@ impl Desk {
     }
 
     async fn watch(&mut self) -> Result<(), Status> {
-        let request = v1::WatchIncidentsRequest { resume_token: self.token.clone() };
+        let request = v1::WatchIncidentsRequest { resume_token: self.token.clone(), include_watchdog: false };
         let mut changes = self.client.watch_incidents(request).await?.into_inner();
         while let Some(response) = changes.message().await? {
             self.token = response.resume_token;

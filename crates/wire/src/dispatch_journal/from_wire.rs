@@ -168,6 +168,7 @@ fn subject_from_wire(subject: v1::JournalSubject) -> Option<Subject> {
         journal_subject::Subject::DeviceId(id) => Subject::Device(DeviceId::new(&id).ok()?),
         journal_subject::Subject::Topic(topic) => Subject::Topic(topic),
         journal_subject::Subject::Call(request) => Subject::Call(request),
+        journal_subject::Subject::Watchdog(_) => Subject::Watchdog,
     })
 }
 

@@ -247,6 +247,7 @@ fn subject_to_wire(subject: &Subject) -> v1::JournalSubject {
         Subject::Device(id) => journal_subject::Subject::DeviceId(id.to_string()),
         Subject::Topic(topic) => journal_subject::Subject::Topic(topic.clone()),
         Subject::Call(request) => journal_subject::Subject::Call(request.clone()),
+        Subject::Watchdog => journal_subject::Subject::Watchdog(true),
     };
     v1::JournalSubject { subject: Some(subject) }
 }

@@ -94,6 +94,7 @@ fn opened(opened: &Opened) -> String {
         Subject::Device(device) => format!("device {device}"),
         Subject::Topic(topic) => format!("topic {topic}"),
         Subject::Call(request) => format!("call {request}"),
+        Subject::Watchdog => "the watchdog".to_owned(),
     };
     let mut told = format!("opened for {whose}: {} {}", opened.priority, opened.kind);
     if opened.exercise {
