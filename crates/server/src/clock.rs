@@ -1,16 +1,25 @@
 //! The clock: what time is it, in a way that never jumps?
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use jiff::{Timestamp as Instantaneous, civil::Date, tz::Offset};
-use model::Timestamp;
+use model::{Millis, Timestamp};
 
 /// Wall time at the start of the program, moved on by a clock that nobody can set. When the system's clock is set
-/// while the program runs, waits keep their length; the new time is taken over at the next start.
-#[derive(Debug, Clone, Copy)]
+/// while the program runs, waits keep their length; the new time is taken over at the next start. Clones are one clock.
+#[derive(Debug, Clone)]
 pub(crate) struct Clock {
-    started_at: Timestamp,
     started: Instant,
+    /// In milliseconds since 1970.
+    started_at: Arc<AtomicI64>,
+    /// By how much it was put forward, in milliseconds.
+    ahead: Arc<AtomicI64>,
 }
 
 /// China has one time zone, eight hours ahead of UTC, without daylight saving time.
@@ -21,23 +30,41 @@ impl Clock {
     pub(crate) fn start() -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         let millis = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
-        Self { started_at: Timestamp(millis), started: Instant::now() }
+        Self { started: Instant::now(), started_at: Arc::new(millis.into()), ahead: Arc::default() }
+    }
+
+    /// Puts the clock forward so that it is not before `latest`, and says by how much. For the start, before anything is
+    /// timed by it.
+    ///
+    /// Somebody may have set the system's clock back since `latest` was read from it. If time ran backwards, every
+    /// deadline would wait for as long as the clock was set back.
+    pub(crate) fn not_before(&self, latest: Timestamp) -> Millis {
+        let behind = Millis((latest - self.now()).0.max(0));
+        // Relaxed: whoever reads it was started after this or is told of it by the one who was.
+        self.started_at.fetch_add(behind.0, Ordering::Relaxed);
+        self.ahead.fetch_add(behind.0, Ordering::Relaxed);
+        behind
+    }
+
+    /// By how much it is ahead of the system's clock at the start.
+    pub(crate) fn ahead(&self) -> Millis {
+        Millis(self.ahead.load(Ordering::Relaxed))
     }
 
     /// The time now.
     pub(crate) fn now(&self) -> Timestamp {
         let elapsed = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
-        self.started_at + model::Millis(elapsed)
+        self.started_at() + Millis(elapsed)
     }
 
     /// When the program started.
     pub(crate) fn started_at(&self) -> Timestamp {
-        self.started_at
+        Timestamp(self.started_at.load(Ordering::Relaxed))
     }
 
     /// The moment `time` on the clock that nobody can set; now when it has passed.
     pub(crate) fn instant(&self, time: Timestamp) -> Instant {
-        let ahead = u64::try_from((time - self.started_at).0).unwrap_or(0);
+        let ahead = u64::try_from((time - self.started_at()).0).unwrap_or(0);
         self.started + Duration::from_millis(ahead)
     }
 
@@ -45,5 +72,25 @@ impl Clock {
     pub(crate) fn today(&self) -> Date {
         let now = Instantaneous::from_millisecond(self.now().0).unwrap_or(Instantaneous::UNIX_EPOCH);
         CHINA.to_datetime(now).date()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_back_goes_on_from_the_latest_time_known() {
+        let clock = Clock::start();
+        let (copy, before) = (clock.clone(), clock.now());
+        assert_eq!(clock.not_before(before), Millis(0));
+        let hour = Millis::from_seconds(3600);
+        let moved = clock.not_before(before + hour);
+        assert!(moved.0 > hour.0 - 60_000 && moved.0 <= hour.0, "{moved:?}");
+        assert_eq!((clock.ahead(), copy.ahead()), (moved, moved));
+        assert!(copy.now() >= before + hour);
+        let soon = copy.now() + Millis(50);
+        let wait = clock.instant(soon) - Instant::now();
+        assert!(wait <= Duration::from_millis(50), "waits keep their length");
     }
 }

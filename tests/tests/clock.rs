@@ -1,0 +1,117 @@
+//! Somebody sets the clock of the machine, and everything happens when it should.
+
+use std::{path::Path, process::Command, time::Instant};
+
+use tests::{
+    anhu::{Anhu, folder},
+    mosquitto, wait, world,
+};
+use wire::v1;
+
+/// The variables under which a program sees the system's clock shifted by what `file` says, such as `+1h`. Clocks that
+/// only measure how long something takes are left alone, as setting the real one leaves them.
+fn shifted_by(file: &Path) -> Vec<(&'static str, String)> {
+    let listed = Command::new("dpkg").args(["-L", "libfaketime"]).output().expect("Debian's package manager");
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let library = listed.lines().find(|line| line.ends_with("/libfaketimeMT.so.1"));
+    vec![
+        ("LD_PRELOAD", library.expect("the package faketime: run `make tools`").to_owned()),
+        ("FAKETIME_TIMESTAMP_FILE", file.display().to_string()),
+        ("FAKETIME_NO_CACHE", "1".to_owned()),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+    ]
+}
+
+fn press(anhu: &Anhu, id: &str) {
+    let payload = format!(r#"{{"kind":"sos","id":"{id}"}}"#);
+    let sent = mosquitto::publish(anhu.mqtt_port, "anhu/v1/wrist-1/alert", payload.as_bytes(), &[]);
+    assert!(sent.status.success(), "it is acknowledged");
+}
+
+/// Waits until the one incident, with its whole story, is as `wanted` wants it.
+async fn until(anhu: &Anhu, what: &str, wanted: impl Fn(&v1::Incident) -> bool) -> v1::Incident {
+    wait::until(what, async || Some(anhu.incident("incidents/1").await).filter(|incident| wanted(incident)))
+        .await
+}
+
+fn ended(incident: &v1::Incident) -> usize {
+    incident.offers.iter().filter(|offer| offer.state() == v1::OfferState::Expired).count()
+}
+
+#[tokio::test]
+async fn an_offer_lives_as_long_as_it_should_when_the_clock_is_put_forward_meanwhile() {
+    an_offer_lives_as_long_as_it_should("+1h").await;
+}
+
+#[tokio::test]
+async fn an_offer_lives_as_long_as_it_should_when_the_clock_is_set_back_meanwhile() {
+    an_offer_lives_as_long_as_it_should("-1h").await;
+}
+
+async fn an_offer_lives_as_long_as_it_should(shift: &str) {
+    let folder = folder();
+    let clock = folder.path().join("clock");
+    std::fs::write(&clock, "+0").expect("a clock");
+    let anhu = Anhu::start_under(&shifted_by(&clock), "", folder).await;
+    world::build(&anhu, &["wrist-1"], 1).await;
+    press(&anhu, "a");
+    anhu.wait_for_incident("it is offered", |incident| incident.first_offer_at.is_some()).await;
+    let begun = Instant::now();
+    std::fs::write(&clock, shift).expect("another clock");
+    press(&anhu, "b");
+    let incident = until(&anhu, "the offer is over", |incident| ended(incident) > 0).await;
+    let lived = begun.elapsed().as_secs_f64();
+    assert!((15.0..30.0).contains(&lived), "an offer of 20 s lived {lived} s");
+    assert_eq!(incident.alert_count, 2, "the second press joins");
+}
+
+#[tokio::test]
+async fn a_start_with_a_clock_set_back_goes_on_from_the_last_decision_and_says_so() {
+    let folder = folder();
+    let clock = folder.path().join("clock");
+    std::fs::write(&clock, "+0").expect("a clock");
+    let mut anhu = Anhu::start_under(&shifted_by(&clock), "", std::sync::Arc::clone(&folder)).await;
+    world::build(&anhu, &["wrist-1"], 2).await;
+    press(&anhu, "a");
+    let before = anhu.wait_for_incident("it is offered", |incident| incident.first_offer_at.is_some()).await;
+    anhu.kill();
+
+    std::fs::write(&clock, "-1h").expect("another clock");
+    let anhu = Anhu::start_under(&shifted_by(&clock), "", std::sync::Arc::clone(&folder)).await;
+    let (code, ready) = anhu.get("/readyz");
+    assert_eq!(code, 200, "it serves all the same: {ready}");
+    assert!(ready.contains("RED clock: 3") && ready.contains("set back"), "{ready}");
+    press(&anhu, "a");
+    let after = anhu.incident(&before.name).await;
+    assert_eq!((after.alert_count, after.offers.len()), (1, before.offers.len()), "the same press again");
+    let expired = until(&anhu, "the offer ends in its time", |incident| ended(incident) > 0).await;
+    let timeline: Vec<i64> =
+        expired.timeline.iter().filter_map(|entry| Some(entry.at.as_ref()?.seconds)).collect();
+    assert!(timeline.is_sorted(), "time does not run backwards: {timeline:?}");
+}
+
+#[tokio::test]
+async fn a_restart_an_hour_late_does_at_once_what_is_due_and_floods_nobody() {
+    let folder = folder();
+    let clock = folder.path().join("clock");
+    std::fs::write(&clock, "+0").expect("a clock");
+    let mut anhu = Anhu::start_under(&shifted_by(&clock), "", std::sync::Arc::clone(&folder)).await;
+    world::build(&anhu, &["wrist-1"], 2).await;
+    press(&anhu, "a");
+    anhu.wait_for_incident("it is offered", |incident| incident.first_offer_at.is_some()).await;
+    anhu.kill();
+
+    std::fs::write(&clock, "+1h").expect("another clock");
+    let anhu = Anhu::start_under(&shifted_by(&clock), "", std::sync::Arc::clone(&folder)).await;
+    let suggested = |made: &v1::Escalation| made.step() == v1::EscalationStep::Suggest120;
+    let late = until(&anhu, "everything that was due has happened", |incident| {
+        ended(incident) > 0 && incident.escalations.iter().any(suggested)
+    })
+    .await;
+    let made_late = late.offers.len() - ended(&late);
+    assert!(made_late <= 2, "each of the two is asked once more at most: {:?}", late.offers);
+    let steps: Vec<_> = late.escalations.iter().map(v1::Escalation::step).collect();
+    let station = steps.iter().position(|step| *step == v1::EscalationStep::Station);
+    let supervisor = steps.iter().position(|step| *step == v1::EscalationStep::Supervisor);
+    assert!(station < supervisor || supervisor.is_some(), "in their order: {steps:?}");
+}
