@@ -58,6 +58,17 @@ pub(crate) fn write_all(file: &dyn SegmentFile, mut bytes: &[u8], mut offset: u6
     Ok(())
 }
 
+/// Writes a new file in pieces, each flushed, so that no commit waits behind the whole of it.
+pub(crate) fn write_gently(file: &dyn SegmentFile, bytes: &[u8]) -> io::Result<()> {
+    let mut offset = 0;
+    for piece in bytes.chunks(ZEROS.len()) {
+        write_all(file, piece, offset)?;
+        file.sync()?;
+        offset += piece.len() as u64;
+    }
+    Ok(())
+}
+
 /// A directory of the file system.
 #[derive(Debug)]
 pub struct RealDisk {
@@ -87,6 +98,11 @@ impl RealDisk {
 
     /// Looks at a directory without writing or locking anything.
     pub fn read_only(directory: &Path) -> RealDisk {
+        RealDisk { directory: directory.to_path_buf(), lock: None }
+    }
+
+    /// A directory in which files beside the segments may be made, whoever writes the segments.
+    pub(crate) fn unlocked(directory: &Path) -> RealDisk {
         RealDisk { directory: directory.to_path_buf(), lock: None }
     }
 

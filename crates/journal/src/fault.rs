@@ -114,9 +114,10 @@ pub enum OpenError {
     /// The files are damaged.
     #[error(transparent)]
     Damaged(#[from] Fault),
-    /// The caller has a state that is newer than the journal. Rebuild that state from the journal.
+    /// The caller has a state that is newer than the journal. Go on from an older one, or from record 1.
     #[error(
-        "asked to replay after record {from}, but the journal ends at {head}. Rebuild the state from record 1"
+        "asked to replay after record {from}, but the journal ends at {head}: it is older than that state. Go on from \
+         an older checkpoint or from record 1, or restore a newer backup of the journal"
     )]
     Ahead {
         /// The record the caller wants to go on from.
@@ -124,15 +125,31 @@ pub enum OpenError {
         /// The last record of the journal.
         head: Sequence,
     },
-    /// Records that the caller needs are no longer in the directory. Bring back the older segments from a backup.
+    /// Records that the caller needs are no longer in the directory: they were trimmed, and the checkpoint that stood for
+    /// them is gone or unreadable. Restore the journal with its checkpoints from a backup.
     #[error(
-        "asked to replay after record {from}, but the oldest one is {oldest}. Bring back the older segments"
+        "asked to replay after record {from}, but the oldest one is {oldest}, and no readable checkpoint stands for \
+         those before. Restore the journal with its checkpoints from a backup"
     )]
     Behind {
         /// The record the caller wants to go on from.
         from: Sequence,
         /// The first record in the directory.
         oldest: Sequence,
+    },
+    /// The caller's state was built by another journal than this one. Go on from an older checkpoint, or from record 1.
+    #[error(
+        "the state to go on from stands for records up to {at} with the hash {says}, but here that record has the hash \
+         {has}: the journal was restored from an older backup, or exchanged. Move that checkpoint away and start again: \
+         the state is built anew from an older checkpoint or from the records"
+    )]
+    Foreign {
+        /// The last record that the state stands for.
+        at: Sequence,
+        /// The hash that came with the state.
+        says: Hash,
+        /// The hash of that record here.
+        has: Hash,
     },
     /// The caller could not use a record.
     #[error("record {sequence} cannot be replayed: {source}")]
@@ -150,6 +167,14 @@ pub enum ReadError {
     /// The files are damaged.
     #[error(transparent)]
     Damaged(#[from] Fault),
+    /// Records that the caller needs were trimmed. Begin with the oldest, or with a checkpoint.
+    #[error("asked to read after record {from}, but the oldest one is {oldest}: those before were trimmed")]
+    Behind {
+        /// The record after which reading was to begin.
+        from: Sequence,
+        /// The first record in the directory.
+        oldest: Sequence,
+    },
     /// The system refused something. See its message.
     #[error("{place}: {source}")]
     Io {
@@ -164,6 +189,7 @@ impl From<ReadError> for OpenError {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Damaged(fault) => OpenError::Damaged(fault),
+            ReadError::Behind { from, oldest } => OpenError::Behind { from, oldest },
             ReadError::Io { place, source } => OpenError::Io { place, source },
         }
     }

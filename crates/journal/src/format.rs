@@ -40,7 +40,9 @@ pub(crate) const MAX_RECORD_BYTES: usize = 512 << 20;
 pub(crate) const MIN_SEGMENT_BYTES: u64 = 4096;
 /// The largest segment, in bytes: it is read as a whole.
 pub(crate) const MAX_SEGMENT_BYTES: u64 = 1 << 30;
-pub(crate) const SEGMENT_HEADER: usize = 128;
+/// The header of a segment, and of a checkpoint.
+pub(crate) const HEADER_BYTES: usize = 128;
+pub(crate) const SEGMENT_HEADER: usize = HEADER_BYTES;
 pub(crate) const RECORD_HEADER: usize = 64;
 pub(crate) const ALIGNMENT: usize = 8;
 pub(crate) const VERSION: u32 = 1;
@@ -94,7 +96,7 @@ impl SegmentHeader {
         bytes[40..44].copy_from_slice(&self.tag.to_le_bytes());
         bytes[44..48].copy_from_slice(&self.epoch.to_le_bytes());
         bytes[48..80].copy_from_slice(&self.previous.0);
-        let crc = checksum(&bytes[..12], &bytes[16..]);
+        let crc = header_checksum(&bytes);
         bytes[12..16].copy_from_slice(&crc.to_le_bytes());
         bytes
     }
@@ -104,7 +106,7 @@ impl SegmentHeader {
             return Err(HeaderFlaw::Magic);
         }
         // The checksum comes first: a flipped bit in the version is damage, not a newer program.
-        if u32_at(bytes, 12) != checksum(&bytes[..12], &bytes[16..]) {
+        if u32_at(bytes, 12) != header_checksum(bytes) {
             return Err(HeaderFlaw::Checksum);
         }
         if u32_at(bytes, 8) != VERSION {
@@ -227,24 +229,29 @@ pub(crate) fn all_zero(bytes: &[u8]) -> bool {
     words.iter().all(|word| *word == [0; 8]) && rest.iter().all(|byte| *byte == 0)
 }
 
+/// The checksum of a file's header, which stands in its bytes 12 to 15.
+pub(crate) fn header_checksum(header: &[u8]) -> u32 {
+    checksum(&header[..12], &header[16..HEADER_BYTES])
+}
+
 fn checksum(before: &[u8], after: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(before), after)
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
+pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(array_at(bytes, at))
 }
 
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
+pub(crate) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(array_at(bytes, at))
 }
 
-fn hash_at(bytes: &[u8], at: usize) -> Hash {
+pub(crate) fn hash_at(bytes: &[u8], at: usize) -> Hash {
     Hash(array_at(bytes, at))
 }
 
 /// Callers have checked that `bytes` is long enough.
-fn array_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+pub(crate) fn array_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     let mut array = [0; N];
     array.copy_from_slice(&bytes[at..at + N]);
     array

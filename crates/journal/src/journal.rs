@@ -2,7 +2,7 @@
 
 use crate::disk::{Disk, RealDisk};
 use crate::queue::{Batch, Queue};
-use crate::recover::{ReplayError, recover};
+use crate::recover::{ReplayError, Start, recover};
 use crate::writer::Writer;
 use crate::{AppendError, Failure, OpenError, OpenReport, Options, Sequence};
 use std::path::Path;
@@ -56,7 +56,8 @@ struct Standing {
 }
 
 impl<T: Send + 'static> Journal<T> {
-    /// Opens the journal in `directory`, makes one if there is none, and calls `replay` with each record after `from`.
+    /// Opens the journal in `directory`, makes one if there is none, and calls `replay` with each record after `start`:
+    /// a [`Sequence`], or a [`Checkpoint`](crate::checkpoint::Checkpoint) of this journal.
     ///
     /// `sink` is called on the committer's thread, once for each flushed group, with its records and barriers in
     /// order; it may empty the list or leave it. While it runs, nothing is committed.
@@ -66,17 +67,18 @@ impl<T: Send + 'static> Journal<T> {
     /// - [`OpenError::Locked`]: another journal has this directory.
     /// - [`OpenError::Damaged`]: the files are damaged; they were not changed. Records before the damage may have been
     ///   replayed already: throw away what they built.
-    /// - [`OpenError::Ahead`], [`OpenError::Behind`]: there is no record `from`.
+    /// - [`OpenError::Ahead`], [`OpenError::Behind`]: the journal ends before `start`, or begins after it.
+    /// - [`OpenError::Foreign`]: the checkpoint is of another journal. Nothing was replayed.
     /// - [`OpenError::Replay`]: `replay` failed.
     /// - [`OpenError::Io`]: the system refused something.
     pub fn open(
         directory: &Path,
         options: Options,
-        from: Sequence,
+        start: impl Into<Start>,
         replay: impl FnMut(Sequence, &[u8]) -> Result<(), ReplayError>,
         sink: impl FnMut(&mut Vec<Released<T>>) + Send + 'static,
     ) -> Result<(Journal<T>, OpenReport), OpenError> {
-        Journal::open_on(Arc::new(RealDisk::lock(directory)?), options, from, replay, sink)
+        Journal::open_on(Arc::new(RealDisk::lock(directory)?), options, start, replay, sink)
     }
 
     /// Like [`open`](Journal::open), on any disk.
@@ -87,12 +89,12 @@ impl<T: Send + 'static> Journal<T> {
     pub fn open_on(
         disk: Arc<dyn Disk>,
         options: Options,
-        from: Sequence,
+        start: impl Into<Start>,
         mut replay: impl FnMut(Sequence, &[u8]) -> Result<(), ReplayError>,
         sink: impl FnMut(&mut Vec<Released<T>>) + Send + 'static,
     ) -> Result<(Journal<T>, OpenReport), OpenError> {
         let options = options.within_limits();
-        let (writer, report) = recover(disk, &options, from, &mut replay)?;
+        let (writer, report) = recover(disk, &options, start.into(), &mut replay)?;
         let queue = Arc::new(Queue::new(options, report.head.0));
         let standing =
             Arc::new(Standing { durable: AtomicU64::new(report.head.0), failure: OnceLock::new() });

@@ -14,13 +14,17 @@
 //!   damage: opening refuses, names the place and changes nothing.
 //! - **Nothing is left out silently.** Every record carries a checksum, its sequence number and the hash of the
 //!   record before it. A missing file, a gap or a changed byte is named, never skipped.
+//! - **A checkpoint stands for what it says.** It is tied by a hash to the record up to which it goes: one of another
+//!   journal is refused, and a damaged one is told and left for the one before it.
 //! - **One writer.** A second process that opens the same directory is refused.
 
+pub mod checkpoint;
 mod disk;
 mod fault;
 mod format;
 mod journal;
 mod queue;
+mod read;
 mod recover;
 mod scan;
 pub mod testing;
@@ -31,9 +35,10 @@ pub use disk::{Disk, RealDisk, SegmentFile};
 pub use fault::{AppendError, Failure, Fault, OpenError, ReadError};
 pub use format::Hash;
 pub use journal::{Health, Journal, Outcome, Released};
-pub use recover::{OpenReport, ReplayError};
+pub use read::{Records, hash_of, hash_of_on, read, read_after, read_after_on, read_on};
+pub use recover::{OpenReport, ReplayError, Start};
 pub use scan::Cut;
-pub use verify::{Records, Verified, read, read_on, verify, verify_on};
+pub use verify::{Verified, verify, verify_on};
 
 /// The place of a record in its journal. The first record has 1; 0 means "before the first".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,5 +1,6 @@
 //! Recover: what does the journal hold after the last run, whatever ended it?
 
+use crate::checkpoint::Checkpoint;
 use crate::disk::{Disk, SegmentFile, write_all};
 use crate::fault::at;
 use crate::scan::{self, Chain, Cursor, Segment, Step};
@@ -10,6 +11,39 @@ use std::sync::Arc;
 
 /// What a caller's replay may fail with.
 pub type ReplayError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Where a replay begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Start {
+    /// The last record that the caller's state has already, 0 for none.
+    pub after: Sequence,
+    /// The hash of that record, if the caller kept it: then a state of another journal is refused.
+    pub hash: Option<Hash>,
+}
+
+impl From<Sequence> for Start {
+    fn from(after: Sequence) -> Self {
+        Start { after, hash: None }
+    }
+}
+
+impl From<&Checkpoint> for Start {
+    fn from(checkpoint: &Checkpoint) -> Self {
+        Start { after: checkpoint.sequence, hash: Some(checkpoint.hash) }
+    }
+}
+
+impl Start {
+    /// Refuses when `chain` has come to the record of this start and that record is another one.
+    fn check(&self, chain: &Chain) -> Result<(), OpenError> {
+        match self.hash {
+            Some(says) if chain.head == self.after.0 && chain.hash != says => {
+                Err(OpenError::Foreign { at: self.after, says, has: chain.hash })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
 
 /// What was found when a journal was opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,18 +65,20 @@ pub struct OpenReport {
 /// Receives the records of a journal.
 pub(crate) type Replay<'a> = &'a mut dyn FnMut(Sequence, &[u8]) -> Result<(), ReplayError>;
 
-/// Replays the records after `from` and returns a writer that goes on behind the last one.
+/// Replays the records after `start` and returns a writer that goes on behind the last one.
 ///
-/// Segments that end before `from` are not read, only their headers are; so the cost is that of the records after it.
+/// Segments that end before it are not read, only their headers are; so the cost is that of the records after it.
 pub(crate) fn recover(
     disk: Arc<dyn Disk>,
     options: &Options,
-    from: Sequence,
+    start: Start,
     replay: Replay<'_>,
 ) -> Result<(Writer, OpenReport), OpenError> {
+    let from = start.after;
     let firsts = scan::segments(&*disk)?;
     let Some((last, earlier)) = firsts.split_last() else {
         check_not_ahead(from, 0)?;
+        start.check(&Chain::default())?;
         writer::remove_leftovers(&*disk)?;
         let writer = Writer::create(disk, options)?;
         let report = report(&writer, 0, 1, None);
@@ -50,19 +86,19 @@ pub(crate) fn recover(
     };
     check_not_behind(from, firsts[0])?;
     check_headers(&*disk, &firsts)?;
-    // The segment of the record after `from` is the last one that starts at or before it.
-    let needed = firsts.partition_point(|first| *first <= from.0.saturating_add(1)).saturating_sub(1);
+    let needed = scan::segment_after(&firsts, from);
     let mut chain = Chain::before(&scan::header(&*disk, firsts[needed])?);
+    start.check(&chain)?;
     let mut replayed = 0;
     for (index, first) in earlier.iter().enumerate().skip(needed) {
         let segment = Segment::load(&*disk, *first)?;
         let mut cursor = Cursor::start(&segment, chain, Some(firsts[index + 1]))?;
-        replay_segment(&segment, &mut cursor, from, &mut replayed, replay)?;
+        replay_segment(&segment, &mut cursor, start, &mut replayed, replay)?;
         chain = cursor.chain;
     }
     let segment = Segment::load(&*disk, *last)?;
     let mut cursor = Cursor::start(&segment, chain, None)?;
-    let (offset, cut) = replay_segment(&segment, &mut cursor, from, &mut replayed, replay)?;
+    let (offset, cut) = replay_segment(&segment, &mut cursor, start, &mut replayed, replay)?;
     check_not_ahead(from, cursor.chain.head)?;
     writer::remove_leftovers(&*disk)?;
 
@@ -85,19 +121,19 @@ fn report(writer: &Writer, replayed: u64, segments: usize, cut: Option<Cut>) -> 
 fn replay_segment(
     segment: &Segment,
     cursor: &mut Cursor,
-    from: Sequence,
+    start: Start,
     replayed: &mut u64,
     replay: Replay<'_>,
 ) -> Result<(u64, Option<Cut>), OpenError> {
     loop {
         match cursor.next(segment)? {
             Step::End { offset, torn } => return Ok((offset, torn)),
-            Step::Record { sequence, payload } if sequence > from => {
+            Step::Record { sequence, payload } if sequence > start.after => {
                 replay(sequence, segment.bytes(payload))
                     .map_err(|source| OpenError::Replay { sequence, source })?;
                 *replayed += 1;
             }
-            Step::Record { .. } => {}
+            Step::Record { .. } => start.check(&cursor.chain)?,
         }
     }
 }

@@ -86,6 +86,12 @@ pub(crate) fn segments(disk: &dyn Disk) -> Result<Vec<u64>, ReadError> {
     Ok(firsts)
 }
 
+/// Returns the index of the segment in which the record after `from` stands, or would: the last one that starts at or
+/// before it.
+pub(crate) fn segment_after(firsts: &[u64], from: Sequence) -> usize {
+    firsts.partition_point(|first| *first <= from.0.saturating_add(1)).saturating_sub(1)
+}
+
 fn segment_first(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(SUFFIX)?;
     let all_digits = digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());

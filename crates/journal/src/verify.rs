@@ -1,10 +1,8 @@
 //! Verify: is every record of a journal what it was when it was written? Nothing is changed.
 
 use crate::disk::{Disk, RealDisk};
-use crate::format::SegmentHeader;
-use crate::scan::{self, Chain, Cursor, Segment, Step};
+use crate::read::read_on;
 use crate::{Cut, Hash, ReadError, Sequence};
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -42,7 +40,7 @@ pub fn verify(directory: &Path) -> Verified {
 pub fn verify_on(disk: Arc<dyn Disk>) -> Verified {
     let mut reader = read_on(disk);
     let mut verified = Verified {
-        segments: reader.firsts.len(),
+        segments: reader.segments(),
         records: 0,
         payload_bytes: 0,
         first: Sequence(0),
@@ -62,113 +60,7 @@ pub fn verify_on(disk: Arc<dyn Disk>) -> Verified {
             Err(fault) => verified.fault = Some(fault),
         }
     }
-    let chain = reader.reached();
-    (verified.head, verified.head_hash) = (Sequence(chain.head), chain.hash);
-    verified.cut = reader.cut;
+    (verified.head, verified.head_hash) = (reader.head(), reader.hash());
+    verified.cut = reader.cut().cloned();
     verified
-}
-
-/// Reads the records of the journal in `directory` in order, without changing anything.
-pub fn read(directory: &Path) -> Records {
-    read_on(Arc::new(RealDisk::read_only(directory)))
-}
-
-/// Like [`read`], on any disk.
-pub fn read_on(disk: Arc<dyn Disk>) -> Records {
-    let (firsts, failed) = match scan::segments(&*disk) {
-        Ok(firsts) => (firsts, None),
-        Err(error) => (Vec::new(), Some(error)),
-    };
-    Records { disk, firsts, next: 0, place: Place::Start, cut: None, failed }
-}
-
-/// The records of a journal, in order: sequence number and payload. Ends at the torn end of a crash, which
-/// [`cut`](Records::cut) then tells, or after the first fault.
-pub struct Records {
-    disk: Arc<dyn Disk>,
-    firsts: Vec<u64>,
-    /// The index in `firsts` of the segment to read next.
-    next: usize,
-    place: Place,
-    cut: Option<Cut>,
-    failed: Option<ReadError>,
-}
-
-enum Place {
-    Start,
-    Inside(Box<(Segment, Cursor)>),
-    Between(SegmentHeader, Chain),
-}
-
-impl Records {
-    /// Returns the torn end, once all records are read.
-    pub fn cut(&self) -> Option<&Cut> {
-        self.cut.as_ref()
-    }
-
-    fn reached(&self) -> Chain {
-        match &self.place {
-            Place::Start => Chain::default(),
-            Place::Inside(inside) => inside.1.chain,
-            Place::Between(_, chain) => *chain,
-        }
-    }
-
-    fn step(&mut self) -> Option<Result<(Sequence, &[u8]), ReadError>> {
-        match self.advance() {
-            Err(fault) => {
-                self.next = self.firsts.len();
-                self.place = Place::Between(SegmentHeader::default(), self.reached());
-                Some(Err(fault))
-            }
-            Ok(None) => None,
-            Ok(Some((sequence, payload))) => match &self.place {
-                Place::Inside(inside) => Some(Ok((sequence, inside.0.bytes(payload)))),
-                Place::Start | Place::Between(..) => None,
-            },
-        }
-    }
-
-    fn advance(&mut self) -> Result<Option<(Sequence, Range<usize>)>, ReadError> {
-        if let Some(error) = self.failed.take() {
-            return Err(error);
-        }
-        loop {
-            if let Place::Inside(inside) = &mut self.place {
-                let (segment, cursor) = &mut **inside;
-                match cursor.next(segment)? {
-                    Step::Record { sequence, payload } => return Ok(Some((sequence, payload))),
-                    Step::End { torn, .. } => {
-                        self.cut = torn;
-                        self.place = Place::Between(segment.header, cursor.chain);
-                    }
-                }
-            }
-            let Some(first) = self.firsts.get(self.next).copied() else { return Ok(None) };
-            self.next += 1;
-            self.enter(first)?;
-        }
-    }
-
-    fn enter(&mut self, first: u64) -> Result<(), ReadError> {
-        let segment = Segment::load(&*self.disk, first)?;
-        let chain = match &self.place {
-            Place::Between(before, chain) => {
-                scan::check_neighbours(&*self.disk, before, &segment.header)?;
-                *chain
-            }
-            Place::Start | Place::Inside(_) => Chain::before(&segment.header),
-        };
-        let cursor = Cursor::start(&segment, chain, self.firsts.get(self.next).copied())?;
-        self.place = Place::Inside(Box::new((segment, cursor)));
-        Ok(())
-    }
-}
-
-impl Iterator for Records {
-    type Item = Result<(Sequence, Vec<u8>), ReadError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.step().map(|found| found.map(|(sequence, payload)| (sequence, payload.to_vec())))
-    }
 }

@@ -1,83 +1,15 @@
 //! A power cut loses nothing that was released, and never makes a journal that does not open.
 
 use crate::rig::{Rig, payload, small};
+use crate::watched::Watched;
 use journal::testing::{FaultyDisk, PowerCut};
-use journal::{Disk, Journal, Released, SegmentFile, Sequence};
-use std::io;
+use journal::{Journal, Released, Sequence};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 
 const FIRST: &str = "00000000000000000001.seg";
-
-/// Looks at a disk each time a file or the directory is about to be flushed: when most is at stake.
-struct Watched<F> {
-    disk: FaultyDisk,
-    look: Arc<F>,
-}
-
-struct WatchedFile<F> {
-    file: Box<dyn SegmentFile>,
-    disk: FaultyDisk,
-    look: Arc<F>,
-}
-
-impl<F: Fn(&FaultyDisk) + Send + Sync + 'static> Watched<F> {
-    fn watch(&self, file: Box<dyn SegmentFile>) -> Box<dyn SegmentFile> {
-        Box::new(WatchedFile { file, disk: self.disk.clone(), look: Arc::clone(&self.look) })
-    }
-}
-
-impl<F: Fn(&FaultyDisk) + Send + Sync + 'static> Disk for Watched<F> {
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.disk.list()
-    }
-
-    fn open(&self, name: &str) -> io::Result<Box<dyn SegmentFile>> {
-        Ok(self.watch(self.disk.open(name)?))
-    }
-
-    fn create(&self, name: &str, bytes: u64) -> io::Result<Box<dyn SegmentFile>> {
-        Ok(self.watch(self.disk.create(name, bytes)?))
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.disk.rename(from, to)
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        self.disk.remove(name)
-    }
-
-    fn sync_directory(&self) -> io::Result<()> {
-        (self.look)(&self.disk);
-        self.disk.sync_directory()
-    }
-
-    fn place(&self, name: &str) -> String {
-        name.to_owned()
-    }
-}
-
-impl<F: Fn(&FaultyDisk) + Send + Sync> SegmentFile for WatchedFile<F> {
-    fn size(&self) -> io::Result<u64> {
-        self.file.size()
-    }
-
-    fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        self.file.read_exact_at(bytes, offset)
-    }
-
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        self.file.write_at(bytes, offset)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        (self.look)(&self.disk);
-        self.file.sync()
-    }
-}
 
 /// Opens what a power cut leaves and asserts that the first `released` records are there, and no wrong ones.
 fn check_survivors(image: FaultyDisk, released: u64, seed: u64) {
@@ -110,7 +42,7 @@ fn every_released_record_survives_a_power_cut_that_reorders_sectors() {
             }
         }
     };
-    let disk = Watched { disk: FaultyDisk::new(), look: Arc::new(look) };
+    let disk = Watched::new(FaultyDisk::new(), look);
     let rig = Rig::open(Arc::new(disk)).expect("opens");
     let mut appended = 0;
     for group in 1..=60 {
@@ -164,7 +96,7 @@ fn a_power_cut_while_a_torn_end_is_being_cut_loses_nothing_either() {
             assert_eq!(rig.replayed, [(Sequence(1), vec![1; 256])]);
         };
         let again = image.after(PowerCut::LosesNothing);
-        let rig = Rig::open(Arc::new(Watched { disk: again, look: Arc::new(look) })).expect("opens");
+        let rig = Rig::open(Arc::new(Watched::new(again, look))).expect("opens");
         let cut = rig.report.cut.expect("reported");
         assert_eq!((cut.offset, cut.bytes), (448, 64 + 64 + 900));
     }

@@ -41,6 +41,7 @@ fn fault(error: OpenError) -> Fault {
         | OpenError::Io { .. }
         | OpenError::Ahead { .. }
         | OpenError::Behind { .. }
+        | OpenError::Foreign { .. }
         | OpenError::Replay { .. } => panic!("{error}"),
     }
 }

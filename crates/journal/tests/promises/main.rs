@@ -1,9 +1,11 @@
 //! Promises: does the journal keep them, whatever happens to the disk and the process?
 
 mod appending;
+mod checkpoints;
 mod crashes;
 mod damage;
 mod failures;
 mod first_format;
 mod killed;
 mod rig;
+mod watched;

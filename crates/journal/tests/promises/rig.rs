@@ -1,7 +1,7 @@
 //! Rig: a journal whose records are known, and the check that they all came back.
 
 use journal::testing::random;
-use journal::{Disk, Journal, OpenError, OpenReport, Options, Outcome, Released, Sequence};
+use journal::{Disk, Journal, OpenError, OpenReport, Options, Outcome, Released, Sequence, Start};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
@@ -31,12 +31,16 @@ impl Rig {
     }
 
     pub(crate) fn open_after(disk: Arc<dyn Disk>, from: u64) -> Result<Rig, OpenError> {
+        Rig::open_at(disk, Sequence(from))
+    }
+
+    pub(crate) fn open_at(disk: Arc<dyn Disk>, start: impl Into<Start>) -> Result<Rig, OpenError> {
         let (sender, released) = channel();
         let mut replayed = Vec::new();
         let (journal, report) = Journal::open_on(
             disk,
             small(),
-            Sequence(from),
+            start,
             |sequence, payload| {
                 replayed.push((sequence, payload.to_vec()));
                 Ok(())
