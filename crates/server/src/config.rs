@@ -26,6 +26,7 @@ pub(crate) struct Config {
     pub(crate) routes: Vec<RouteConfig>,
     pub(crate) links: Vec<LinkConfig>,
     pub(crate) front_door: FrontDoorConfig,
+    pub(crate) journal: JournalConfig,
     pub(crate) watchdog: WatchdogConfig,
     pub(crate) log: LogConfig,
 }
@@ -60,6 +61,14 @@ pub(crate) struct FrontDoorConfig {
     pub(crate) max_packet_bytes: usize,
     pub(crate) connect_timeout_s: u64,
     pub(crate) ack_deadline_s: u64,
+}
+
+/// When a checkpoint is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct JournalConfig {
+    pub(crate) checkpoint_records: u64,
+    pub(crate) checkpoint_s: u64,
 }
 
 /// How often the node tries itself.
@@ -100,6 +109,7 @@ impl Default for Config {
             routes: default_routes(),
             links: Vec::new(),
             front_door: FrontDoorConfig::default(),
+            journal: JournalConfig::default(),
             watchdog: WatchdogConfig::default(),
             log: LogConfig::default(),
         }
@@ -115,6 +125,12 @@ impl Default for FrontDoorConfig {
             connect_timeout_s: limits.connect_timeout.as_secs(),
             ack_deadline_s: limits.ack_deadline.as_secs(),
         }
+    }
+}
+
+impl Default for JournalConfig {
+    fn default() -> Self {
+        Self { checkpoint_records: 50_000, checkpoint_s: 600 }
     }
 }
 
@@ -389,6 +405,13 @@ impl Check {
         }
         if !(60..=86_400).contains(&config.position_fresh_s) {
             self.fault("position_fresh_s", config.position_fresh_s, "write seconds from 60 to 86400");
+        }
+        let journal = config.journal;
+        if journal.checkpoint_records == 0 {
+            self.fault("journal.checkpoint_records", 0, "write at least 1");
+        }
+        if journal.checkpoint_s == 0 {
+            self.fault("journal.checkpoint_s", 0, "write seconds from 1");
         }
         let watchdog = config.watchdog;
         if watchdog.every_s > 3600 {

@@ -39,6 +39,9 @@ pub(crate) fn describe() {
     describe_histogram!("anhu_decision_to_release_seconds", "From a decision until it left, flushed");
     describe_histogram!("anhu_engine_batch_jobs", "Jobs decided together");
     describe_histogram!("anhu_flushed_records", "Records that shared one flush");
+    describe_gauge!("anhu_journal_tail_records", "Records a start would read beyond the last checkpoint");
+    describe_histogram!("anhu_checkpoint_seconds", "How long it took to make a checkpoint");
+    describe_counter!("anhu_checkpoints_failed_total", "Checkpoints that could not be made");
     describe_counter!("anhu_watchdog_rounds_total", "Alerts the node sent itself, by how it went");
     describe_histogram!("anhu_watchdog_seconds", "From sending such an alert until each step was reached");
     describe_gauge!(
@@ -185,6 +188,27 @@ pub(crate) fn broken_invariant(what: &'static str) {
     debug_assert!(false, "{what}");
     tracing::error!(what, "a thing that must never happen has happened; please report it");
     counter!("anhu_broken_invariants_total").increment(1);
+}
+
+/// So many records stand behind the last checkpoint.
+pub(crate) fn tail(records: u64) {
+    gauge!("anhu_journal_tail_records").set(records as f64);
+}
+
+/// A checkpoint was made.
+pub(crate) fn checkpoint(sequence: u64, took: Duration) {
+    let took_ms = took.as_millis() as u64;
+    tracing::info!(sequence, took_ms, "a checkpoint was kept: the next start reads on from here");
+    histogram!("anhu_checkpoint_seconds").record(took);
+}
+
+/// A checkpoint could not be made. Nothing is lost by it, only the next start takes longer.
+pub(crate) fn checkpoint_failed(error: &anyhow::Error) {
+    tracing::warn!(
+        error = format!("{error:#}"),
+        "no checkpoint could be made; the next start reads more of the journal"
+    );
+    counter!("anhu_checkpoints_failed_total").increment(1);
 }
 
 /// A step of the node's alert to itself was reached, so long after it was sent.

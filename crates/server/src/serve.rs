@@ -12,9 +12,9 @@ use anyhow::Context as _;
 use axum::serve::ListenerExt as _;
 use dispatch::State;
 use frontdoor::{FrontDoor, Limits};
-use journal::{Journal, OpenError, OpenReport, Options, Sequence};
+use journal::{Journal, OpenError, OpenReport, Options, Sequence, Start};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use model::{Millis, Place, Timestamp};
+use model::{Millis, Place};
 use roster::{Roster, Size};
 use store::{Store, StoreError};
 use tokio::{
@@ -25,7 +25,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tonic_health::{ServingStatus, server::HealthReporter};
-use views::{Board, Change, Directory};
+use views::{Board, Directory};
 
 use crate::{
     access::Access,
@@ -36,6 +36,7 @@ use crate::{
     http,
     hub::Hub,
     ingest::Ingest,
+    keeper::{self, Keeper},
     link, metrics,
     node::{Journals, Node},
     outlet::{Outlet, Settled},
@@ -43,6 +44,7 @@ use crate::{
     presence::Presence,
     receipts,
     registrar::{self, Books, Flushed},
+    replica::Replica,
     watchdog::{self, Watchdog},
 };
 
@@ -56,18 +58,22 @@ const HEALTH: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_secs(10);
 /// How far the machine's clock may be behind the journal at the start before somebody is told.
 pub(crate) const CLOCK_BEHIND: Millis = Millis::from_seconds(120);
-/// The snapshot's name in the state store, and the version of its form.
-const SNAPSHOT: (&str, u32) = ("dispatch", 2);
-
 /// A node that runs.
 pub(crate) struct Running {
     pub(crate) node: Arc<Node>,
     pub(crate) mqtt_addr: SocketAddr,
     tasks: JoinSet<()>,
+    threads: Threads,
+    folders: Folders,
+    stop_threads: CancellationToken,
+}
+
+/// What a stop has to wait for, and the board that is kept then.
+struct Threads {
     engine: JoinHandle<Works>,
     registrar: JoinHandle<Books>,
+    keeper: JoinHandle<()>,
     board: Arc<Board>,
-    stop_threads: CancellationToken,
 }
 
 /// Where the parts of a node lie in its data folder.
@@ -128,8 +134,8 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
     let roster = Arc::clone(&books.roster);
     let (receipts, receipt_queue) = mpsc::channel(receipts::QUEUE);
     let hub = Arc::new(Hub::new());
-    let recovered = Recovered::read(&books.store);
-    let board = Arc::clone(&recovered.board);
+    let recovered = Replica::newest(&folders.dispatch_journal());
+    let (kept, board) = (recovered.0.applied, Arc::clone(&recovered.0.board));
     let outlet = Outlet {
         clock: clock.clone(),
         board: Arc::clone(&board),
@@ -149,6 +155,13 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         Journals { dispatch: Arc::downgrade(&works.journal), registry: Arc::downgrade(&books.journal) };
     let (engine, engine_thread) = engine::start(works, stop_threads.clone())?;
     let (registrar, registrar_thread) = registrar::start(books, stop_threads.clone())?;
+    let keeper = Keeper {
+        folder: folders.dispatch_journal(),
+        journal: journals.dispatch.clone(),
+        config: config.journal,
+        kept,
+    };
+    let keeper = keeper::start(keeper, stop_threads.clone())?;
     let presence = Arc::new(Presence::default());
     let ingest = Arc::new(Ingest {
         routes,
@@ -201,9 +214,8 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         node,
         mqtt_addr,
         tasks,
-        engine: engine_thread,
-        registrar: registrar_thread,
-        board,
+        threads: Threads { engine: engine_thread, registrar: registrar_thread, keeper, board },
+        folders,
         stop_threads,
     })
 }
@@ -226,26 +238,27 @@ impl Running {
             self.tasks.shutdown().await;
         }
         self.stop_threads.cancel();
-        let (engine, registrar, board) = (self.engine, self.registrar, self.board);
-        tokio::task::spawn_blocking(move || close(engine, registrar, &board)).await?
+        let (threads, folders) = (self.threads, self.folders);
+        tokio::task::spawn_blocking(move || close(threads, &folders)).await?
     }
 }
 
-/// Ends the threads, flushes the journals and keeps a snapshot.
-fn close(engine: JoinHandle<Works>, registrar: JoinHandle<Books>, board: &Board) -> anyhow::Result<()> {
+/// Ends the threads, flushes the journals and keeps a checkpoint of what is open.
+fn close(threads: Threads, folders: &Folders) -> anyhow::Result<()> {
+    let Threads { engine, registrar, keeper, board } = threads;
     let works = engine.join().map_err(|_| anyhow::anyhow!("the dispatch thread had panicked"))?;
     let books = registrar.join().map_err(|_| anyhow::anyhow!("the registry thread had panicked"))?;
+    keeper.thread().unpark();
+    keeper.join().map_err(|_| anyhow::anyhow!("the keeper's thread had panicked"))?;
     let Works { state, journal, clock, .. } = works;
-    let head = drain(journal)?;
-    let Books { journal, store, .. } = books;
-    drain(journal)?;
-    let snapshot = Snapshot { version: SNAPSHOT.1, at: clock.now(), state, board: board.snapshot() };
-    let kept = postcard::to_stdvec(&snapshot)
-        .map_err(anyhow::Error::from)
-        .and_then(|bytes| Ok(store.put_snapshot(SNAPSHOT.0, head.0, bytes)?))
-        .and_then(|()| Ok(store.flush()?));
+    let applied = drain(journal)?;
+    drain(books.journal)?;
+    let replica = Replica { state, board, applied, latest: clock.now() };
+    let folder = folders.dispatch_journal();
+    let hash = journal::hash_of(&folder, applied)?.unwrap_or_default();
+    let kept = replica.keep(&folder, hash).and_then(|()| Ok(books.store.flush()?));
     if let Err(error) = kept {
-        tracing::warn!(%error, "no snapshot was kept; the next start reads the journal instead");
+        tracing::warn!(%error, "what is open was not kept; the next start reads more of the journal instead");
     }
     tracing::info!("stopped");
     Ok(())
@@ -261,61 +274,6 @@ fn drain<T: Send + 'static>(journal: Arc<Journal<T>>) -> anyhow::Result<Sequence
             Err(shared) => journal = shared,
         }
         std::thread::yield_now();
-    }
-}
-
-/// What a snapshot holds: as much as deciding and showing need.
-#[derive(serde::Serialize, serde::Deserialize)]
-struct Snapshot {
-    version: u32,
-    at: Timestamp,
-    state: State,
-    board: Vec<u8>,
-}
-
-/// Where the replay of the dispatch journal begins.
-struct Recovered {
-    state: State,
-    board: Arc<Board>,
-    from: Sequence,
-    /// When the latest decision was taken.
-    latest: Timestamp,
-}
-
-impl Recovered {
-    /// From the snapshot when there is one that can be read, from the first record otherwise.
-    fn read(store: &Store) -> Self {
-        match store.snapshot(SNAPSHOT.0) {
-            Ok(Some((applied, bytes))) => Self::of(applied, &bytes).unwrap_or_else(|| {
-                tracing::warn!("the snapshot is of another version; the whole journal is read instead");
-                Self::nothing()
-            }),
-            Ok(None) => Self::nothing(),
-            Err(error) => {
-                tracing::warn!(%error, "the snapshot cannot be read; the whole journal is read instead");
-                Self::nothing()
-            }
-        }
-    }
-
-    fn of(applied: u64, bytes: &[u8]) -> Option<Self> {
-        // The version stands first, so that nothing of another form is read.
-        let (version, _) = postcard::take_from_bytes::<u32>(bytes).ok()?;
-        if version != SNAPSHOT.1 {
-            return None;
-        }
-        let snapshot: Snapshot = postcard::from_bytes(bytes).ok()?;
-        let board = Board::restore(&snapshot.board)?;
-        Some(Self {
-            state: snapshot.state,
-            board: Arc::new(board),
-            from: Sequence(applied),
-            latest: snapshot.at,
-        })
-    }
-
-    fn nothing() -> Self {
-        Self { state: State::default(), board: Arc::default(), from: Sequence(0), latest: Timestamp(0) }
     }
 }
 
@@ -379,27 +337,20 @@ fn open_registry(
 /// Reads the open incidents, offers and timers back.
 fn open_dispatch(
     folders: &Folders,
-    recovered: Recovered,
+    (mut replica, start): (Replica, Start),
     outlet: Outlet,
     alarm: Alarm,
 ) -> anyhow::Result<(State, Journal<Settled>)> {
-    let Recovered { mut state, board, from, mut latest } = recovered;
     let clock = outlet.clock.clone();
-    let replay = |sequence: Sequence, bytes: &[u8]| {
-        let (at, events) = wire::read_dispatch_record(bytes)?;
-        latest = latest.max(at);
-        events.iter().for_each(|event| state.evolve(at, event));
-        board.fold(Change { sequence: sequence.0, at, durable_at: Some(at), events: &events });
-        Ok(())
-    };
+    let replay = |sequence: Sequence, bytes: &[u8]| replica.apply(sequence, bytes);
     let folder = folders.dispatch_journal();
-    let (journal, report) = Journal::open(&folder, Options::default(), from, replay, move |group| {
+    let (journal, report) = Journal::open(&folder, Options::default(), start, replay, move |group| {
         let _ = &alarm;
         outlet.release(group);
     })
     .map_err(|error| of_another_journal(error, folders, "dispatch"))?;
     tell_opened("dispatch", &report);
-    let ahead = clock.not_before(latest);
+    let ahead = clock.not_before(replica.latest);
     if ahead > CLOCK_BEHIND {
         let ahead_s = ahead.0 / 1000;
         tracing::error!(
@@ -408,7 +359,7 @@ fn open_dispatch(
                                   on from there: set the clock, then start again when nothing is open"
         );
     }
-    Ok((state, journal))
+    Ok((replica.state, journal))
 }
 
 /// Why a journal cannot be opened. A state store that does not belong to it is moved away by hand, so that nobody loses a

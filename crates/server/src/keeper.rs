@@ -1,0 +1,93 @@
+//! Keeper: how is a start spared what was over long ago?
+//!
+//! A thread beside the server, with what the processor has left. Now and then it reads the dispatch journal on from the
+//! last checkpoint, as a start would, and keeps what came of it as the next one. The dispatch thread is not held up
+//! for a moment, and every checkpoint proves by the way that the journal can be read.
+
+use std::{
+    path::PathBuf,
+    sync::Weak,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use journal::{Journal, Sequence};
+use tokio_util::sync::CancellationToken;
+
+use crate::{config::JournalConfig, metrics, outlet::Settled, replica::Replica};
+
+/// How often the keeper looks whether there is something to do.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// After a failure it tries again only after this time: a full disk does not get emptier by trying.
+const AFTER_A_FAILURE: Duration = Duration::from_secs(30);
+/// How much less of the processor it asks for than the threads of alarms, as `nice` counts.
+const NICENESS: i32 = 10;
+
+/// What the keeper's thread works with.
+pub(crate) struct Keeper {
+    /// The folder of the dispatch journal.
+    pub(crate) folder: PathBuf,
+    pub(crate) journal: Weak<Journal<Settled>>,
+    pub(crate) config: JournalConfig,
+    /// The last record of the newest checkpoint.
+    pub(crate) kept: Sequence,
+}
+
+/// Starts the keeper's thread, which ends soon after `stop` is cancelled.
+pub(crate) fn start(keeper: Keeper, stop: CancellationToken) -> std::io::Result<thread::JoinHandle<()>> {
+    thread::Builder::new().name("keeper".to_owned()).spawn(move || keeper.run(&stop))
+}
+
+impl Keeper {
+    fn run(mut self, stop: &CancellationToken) {
+        // Of this thread alone; without it the keeper only competes more.
+        let _ = rustix::process::nice(NICENESS);
+        let mut last = Instant::now();
+        let mut pause = LOOK_EVERY;
+        while !stop.is_cancelled() {
+            thread::park_timeout(pause);
+            pause = LOOK_EVERY;
+            let Some(durable) = self.journal.upgrade().map(|journal| journal.durable()) else { return };
+            let tail = durable.0.saturating_sub(self.kept.0);
+            metrics::tail(tail);
+            let due = tail >= self.config.checkpoint_records
+                || tail > 0 && last.elapsed() >= Duration::from_secs(self.config.checkpoint_s);
+            if !due || stop.is_cancelled() {
+                continue;
+            }
+            let begun = Instant::now();
+            match self.make(durable, stop) {
+                Ok(Some(kept)) => {
+                    (self.kept, last) = (kept, Instant::now());
+                    metrics::checkpoint(kept.0, begun.elapsed());
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    metrics::checkpoint_failed(&error);
+                    pause = AFTER_A_FAILURE;
+                }
+            }
+        }
+    }
+
+    /// Makes the checkpoint that stands for all records up to `durable`; `None` when the server stops meanwhile.
+    fn make(&self, durable: Sequence, stop: &CancellationToken) -> anyhow::Result<Option<Sequence>> {
+        let (mut replica, start) = Replica::newest(&self.folder);
+        let mut records = journal::read_after(&self.folder, start.after);
+        let mut hash = start.hash.unwrap_or_default();
+        while replica.applied < durable {
+            if stop.is_cancelled() {
+                return Ok(None);
+            }
+            let (sequence, record) =
+                records.next().context("the journal ends before its last durable record")??;
+            replica
+                .apply(sequence, &record)
+                .map_err(|error| anyhow::anyhow!("record {sequence} cannot be read back: {error}"))?;
+            hash = records.hash();
+        }
+        replica.keep(&self.folder, hash)?;
+        Ok(Some(durable))
+    }
+}
