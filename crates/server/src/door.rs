@@ -7,7 +7,7 @@ use crate::{
     access::Access,
     engine::{Done, Engine, Job, Work},
     ingest::{Arrival, Ingest, is_receipt},
-    metrics,
+    metrics, trap,
 };
 use std::sync::Arc;
 
@@ -38,6 +38,7 @@ impl Intake for Porter {
     }
 
     async fn take(&self, message: Inbound, ack: Ack) {
+        trap::at(trap::Place::Arrived);
         metrics::message("front_door");
         let arrival = Arrival {
             topic: &message.topic,
@@ -50,10 +51,12 @@ impl Intake for Porter {
             ack.durable();
             return;
         }
+        trap::at(trap::Place::Understood);
         let done: Done = Box::new(move |answer| {
             // Not durable: the acknowledgement is dropped, and the device sends again.
             if answer.durable {
                 ack.durable();
+                trap::at(trap::Place::Answered);
             }
         });
         // An error means that the server is stopping; the acknowledgement is dropped with the job.

@@ -27,6 +27,7 @@ use crate::{
     clock::Clock,
     metrics,
     outlet::{Reply, Settled},
+    trap,
 };
 
 /// Commands that may wait for the engine; then sockets are not read and callers wait.
@@ -216,6 +217,7 @@ impl Works {
 
     /// Decides one job. Its answer leaves with the record that holds the last of its events.
     fn handle(&mut self, job: Job, pass: &mut Pass) {
+        trap::at(trap::Place::Taken);
         let Job { work, done } = job;
         let commands = match work {
             Work::Commands(commands) => commands,
@@ -292,6 +294,7 @@ impl Works {
         if nothing && replies.is_empty() {
             return;
         }
+        trap::at(trap::Place::Decided);
         let settled = Settled { at: now, decided, events, replies };
         let appended = if nothing {
             self.journal.barrier(settled)

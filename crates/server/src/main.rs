@@ -24,6 +24,7 @@ mod replica;
 mod rpc;
 mod serve;
 mod simulate;
+mod trap;
 mod watchdog;
 
 use std::process::ExitCode;

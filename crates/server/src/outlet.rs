@@ -18,6 +18,7 @@ use crate::{
     hub::Hub,
     metrics,
     receipts::Receipt,
+    trap,
 };
 
 /// What the engine decided in one go, on its way through the journal.
@@ -48,6 +49,7 @@ pub(crate) struct Outlet {
 impl Outlet {
     /// Lets out one flushed group.
     pub(crate) fn release(&self, group: &mut Vec<Released<Settled>>) {
+        trap::at(trap::Place::Flushed);
         let now = self.clock.now();
         metrics::flushed(group.len());
         for released in group.drain(..) {
@@ -64,6 +66,7 @@ impl Outlet {
                 let change = Change { sequence: released.sequence.0, at, durable_at, events: &events };
                 self.show(change);
             }
+            trap::at(trap::Place::Told);
             for Reply { done, verdicts } in replies {
                 metrics::duplicates(verdicts.iter().flatten().filter(|verdict| verdict.duplicate).count());
                 done(Answer { verdicts, durable: durable_at.is_some() });
@@ -75,6 +78,7 @@ impl Outlet {
         // The board forgets them when they close.
         let own: Vec<&Event> = change.events.iter().filter(|event| self.is_own(event)).collect();
         let changed = self.board.fold(change);
+        trap::at(trap::Place::Shown);
         for notice in views::notices(&self.board, &self.directory, change.events) {
             self.hub.tell_responder(&notice);
         }

@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use axum::serve::ListenerExt as _;
 use dispatch::State;
 use frontdoor::{FrontDoor, Limits};
-use journal::{Journal, OpenError, OpenReport, Options, Sequence, Start};
+use journal::{Journal, OpenError, OpenReport, Options, RealDisk, Sequence, Start};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use model::{Millis, Place};
 use roster::{Roster, Size};
@@ -45,6 +45,7 @@ use crate::{
     receipts,
     registrar::{self, Books, Flushed},
     replica::Replica,
+    trap,
     watchdog::{self, Watchdog},
 };
 
@@ -344,11 +345,14 @@ fn open_dispatch(
     let clock = outlet.clock.clone();
     let replay = |sequence: Sequence, bytes: &[u8]| replica.apply(sequence, bytes);
     let folder = folders.dispatch_journal();
-    let (journal, report) = Journal::open(&folder, Options::default(), start, replay, move |group| {
-        let _ = &alarm;
-        outlet.release(group);
-    })
-    .map_err(|error| of_another_journal(error, folders, "dispatch"))?;
+    let disk = RealDisk::lock(&folder).map(trap::disk);
+    let opened = disk.and_then(|disk| {
+        Journal::open_on(disk, Options::default(), start, replay, move |group| {
+            let _ = &alarm;
+            outlet.release(group);
+        })
+    });
+    let (journal, report) = opened.map_err(|error| of_another_journal(error, folders, "dispatch"))?;
     tell_opened("dispatch", &report);
     let ahead = clock.not_before(replica.latest);
     if ahead > CLOCK_BEHIND {
