@@ -1,7 +1,7 @@
 //! Journal: what does it add to a bare flush, and how many records a second does one flush after another carry?
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use journal::{Journal, Options, Released, Sequence};
+use journal::{Journal, Notice, Options, Sequence};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
@@ -28,7 +28,8 @@ impl Counted {
         let released = Arc::new(AtomicU64::new(0));
         let last_release = Arc::new(AtomicU64::new(0));
         let (count, last) = (Arc::clone(&released), Arc::clone(&last_release));
-        let sink = move |group: &mut Vec<Released<Instant>>| {
+        let sink = move |notice: Notice<'_, Instant>| {
+            let Notice::Released(group) = notice else { return };
             let spent = group.last().map_or(Duration::ZERO, |one| one.token.elapsed());
             last.store(spent.as_nanos() as u64, Ordering::Relaxed);
             count.fetch_add(group.len() as u64, Ordering::Release);

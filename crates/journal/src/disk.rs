@@ -18,7 +18,8 @@ pub trait Disk: Send + Sync {
     /// Opens an existing file for reading and, when this disk may write, for writing.
     fn open(&self, name: &str) -> io::Result<Box<dyn SegmentFile>>;
     /// Makes a file of `bytes` zeros and flushes it, so that a later flush of data changes no metadata. A file of
-    /// that name is replaced. The name itself is durable after [`sync_directory`](Disk::sync_directory).
+    /// that name is replaced. The name itself is durable after [`sync_directory`](Disk::sync_directory). After an error no
+    /// part of the file remains.
     fn create(&self, name: &str, bytes: u64) -> io::Result<Box<dyn SegmentFile>>;
     /// Renames a file; one that already has the new name is replaced.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
@@ -134,13 +135,12 @@ impl Disk for RealDisk {
 
     fn create(&self, name: &str, bytes: u64) -> io::Result<Box<dyn SegmentFile>> {
         let path = self.directory.join(name);
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
-        for offset in (0..bytes).step_by(ZEROS.len()) {
-            let piece = (bytes - offset).min(ZEROS.len() as u64);
-            FileExt::write_all_at(&file, &ZEROS[..piece as usize], offset)?;
-            file.sync_data()?;
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path)?;
+        if let Err(error) = fill_with_zeros(&file, bytes) {
+            // What there was room for must not stay behind and fill the disk.
+            let _ = std::fs::remove_file(path);
+            return Err(error);
         }
-        file.sync_all()?;
         Ok(Box::new(file))
     }
 
@@ -180,6 +180,15 @@ impl SegmentFile for File {
     fn sync(&self) -> io::Result<()> {
         self.sync_data()
     }
+}
+
+fn fill_with_zeros(file: &File, bytes: u64) -> io::Result<()> {
+    for offset in (0..bytes).step_by(ZEROS.len()) {
+        let piece = (bytes - offset).min(ZEROS.len() as u64);
+        FileExt::write_all_at(file, &ZEROS[..piece as usize], offset)?;
+        file.sync_data()?;
+    }
+    file.sync_all()
 }
 
 /// Makes the directory and the missing ones above it, each with its name flushed.

@@ -212,9 +212,9 @@ pub enum AppendError {
     Stopped,
 }
 
-/// The write or flush that failed and ended the promise of durability.
+/// The write or flush that failed and suspended the promise of durability.
 #[derive(Clone, Debug, Error)]
-#[error("{place}: {what} failed: {source}. Free space or replace the disk, then restart the server")]
+#[error("{place}: {what} failed: {source}. {}", self.remedy())]
 pub struct Failure {
     /// The file.
     pub place: String,
@@ -222,6 +222,23 @@ pub struct Failure {
     pub what: &'static str,
     /// What the system said.
     pub source: Arc<io::Error>,
+    /// More than so many bytes would have had to wait in memory, so all were given up. `None` while they wait, and the
+    /// disk is tried again and again.
+    pub given_up: Option<usize>,
+}
+
+impl Failure {
+    fn remedy(&self) -> String {
+        match self.given_up {
+            None => {
+                "Free space or replace the disk: it is tried again, and what waits is written then".to_owned()
+            }
+            Some(bytes) => format!(
+                "More than {bytes} bytes would have had to wait, so they were given up, and nothing is written any \
+                 more: free space or replace the disk, then restart the server"
+            ),
+        }
+    }
 }
 
 /// Names the file in an error of the system.

@@ -40,6 +40,8 @@ pub(crate) const MAX_RECORD_BYTES: usize = 512 << 20;
 pub(crate) const MIN_SEGMENT_BYTES: u64 = 4096;
 /// The largest segment, in bytes: it is read as a whole.
 pub(crate) const MAX_SEGMENT_BYTES: u64 = 1 << 30;
+/// The most that may wait in memory, in bytes: it must fit into one segment.
+pub(crate) const MAX_BACKLOG_BYTES: usize = 512 << 20;
 /// The header of a segment, and of a checkpoint.
 pub(crate) const HEADER_BYTES: usize = 128;
 pub(crate) const SEGMENT_HEADER: usize = HEADER_BYTES;

@@ -1,13 +1,12 @@
 //! Journal: who appends, who commits, and when is somebody told?
 
+use crate::committer::{Committer, Standing};
 use crate::disk::{Disk, RealDisk};
-use crate::queue::{Batch, Queue};
+use crate::queue::Queue;
 use crate::recover::{ReplayError, Start, recover};
-use crate::writer::Writer;
 use crate::{AppendError, Failure, OpenError, OpenReport, Options, Sequence};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 /// What became of a record or a barrier.
@@ -15,7 +14,8 @@ use std::thread::{self, JoinHandle};
 pub enum Outcome {
     /// It, and everything appended before it, is on stable storage.
     Durable,
-    /// It may or may not survive: do not acknowledge it. So it is for everything appended after it.
+    /// It may or may not survive: do not acknowledge it. So it is for everything appended after it, until
+    /// [`Notice::Recovered`] says that all of that is durable after all.
     NotDurable(Failure),
 }
 
@@ -30,12 +30,27 @@ pub struct Released<T> {
     pub outcome: Outcome,
 }
 
+/// What the journal tells its sink.
+#[derive(Debug)]
+pub enum Notice<'a, T> {
+    /// The journal is done with these, in order. The sink may empty the list or leave it.
+    Released(&'a mut Vec<Released<T>>),
+    /// The disk takes records again. Everything up to `head` is durable now, also what was released as
+    /// [`Outcome::NotDurable`]; that is all that was released so far.
+    Recovered {
+        /// The last record.
+        head: Sequence,
+    },
+}
+
 /// Whether the journal still makes records durable.
 #[derive(Clone, Debug)]
 pub enum Health {
     /// It does.
     Durable,
-    /// It does not, since this failure.
+    /// It does, but the disk is full: the ballast was given up for it, or there was no room for one. Make room.
+    OnReserve,
+    /// It does not, since this failure. Unless records were given up, it goes on trying.
     Degraded(Failure),
 }
 
@@ -49,18 +64,12 @@ pub struct Journal<T> {
     committer: Option<JoinHandle<()>>,
 }
 
-struct Standing {
-    /// The last record that was released as durable.
-    durable: AtomicU64,
-    failure: OnceLock<Failure>,
-}
-
 impl<T: Send + 'static> Journal<T> {
     /// Opens the journal in `directory`, makes one if there is none, and calls `replay` with each record after `start`:
     /// a [`Sequence`], or a [`Checkpoint`](crate::checkpoint::Checkpoint) of this journal.
     ///
     /// `sink` is called on the committer's thread, once for each flushed group, with its records and barriers in
-    /// order; it may empty the list or leave it. While it runs, nothing is committed.
+    /// order, and once when the disk has recovered. While it runs, nothing is committed.
     ///
     /// # Errors
     ///
@@ -76,7 +85,7 @@ impl<T: Send + 'static> Journal<T> {
         options: Options,
         start: impl Into<Start>,
         replay: impl FnMut(Sequence, &[u8]) -> Result<(), ReplayError>,
-        sink: impl FnMut(&mut Vec<Released<T>>) + Send + 'static,
+        sink: impl FnMut(Notice<'_, T>) + Send + 'static,
     ) -> Result<(Journal<T>, OpenReport), OpenError> {
         Journal::open_on(Arc::new(RealDisk::lock(directory)?), options, start, replay, sink)
     }
@@ -91,15 +100,13 @@ impl<T: Send + 'static> Journal<T> {
         options: Options,
         start: impl Into<Start>,
         mut replay: impl FnMut(Sequence, &[u8]) -> Result<(), ReplayError>,
-        sink: impl FnMut(&mut Vec<Released<T>>) + Send + 'static,
+        sink: impl FnMut(Notice<'_, T>) + Send + 'static,
     ) -> Result<(Journal<T>, OpenReport), OpenError> {
         let options = options.within_limits();
         let (writer, report) = recover(disk, &options, start.into(), &mut replay)?;
-        let queue = Arc::new(Queue::new(options, report.head.0));
-        let standing =
-            Arc::new(Standing { durable: AtomicU64::new(report.head.0), failure: OnceLock::new() });
-        let committer =
-            Committer { queue: Arc::clone(&queue), standing: Arc::clone(&standing), writer, sink };
+        let queue = Arc::new(Queue::new(options.clone(), report.head.0));
+        let standing = Arc::new(Standing::new(report.head, writer.reserve().used()));
+        let committer = Committer::new(Arc::clone(&queue), Arc::clone(&standing), writer, sink, options);
         let spawned = thread::Builder::new().name("journal".into()).spawn(move || committer.run());
         let thread = spawned.map_err(crate::fault::at("the journal's thread"))?;
         Ok((Journal { queue, standing, committer: Some(thread) }, report))
@@ -108,7 +115,7 @@ impl<T: Send + 'static> Journal<T> {
     /// Appends a record and returns its sequence number; blocks while the queue is full.
     ///
     /// The record is released with `token` once it is durable, or known not to be. After a failure numbers go on being
-    /// given out, though the records are not written.
+    /// given out, and the records wait in memory until the disk takes them.
     ///
     /// # Errors
     ///
@@ -129,22 +136,26 @@ impl<T: Send + 'static> Journal<T> {
 
     /// Returns the last record known to be durable.
     pub fn durable(&self) -> Sequence {
-        Sequence(self.standing.durable.load(Ordering::Acquire))
+        self.standing.durable()
     }
 
     /// Says whether this journal still makes records durable.
     pub fn health(&self) -> Health {
-        self.standing.failure.get().map_or(Health::Durable, |failure| Health::Degraded(failure.clone()))
+        self.standing.health()
     }
 
-    /// Commits what is queued, releases it, ends the committer and returns the last record.
+    /// Commits what is queued, releases it, ends the committer and returns the last record. After a failure the disk is
+    /// tried once more.
     ///
     /// # Errors
     ///
-    /// The failure, if there was one; some records were then released as not durable.
+    /// The failure, if the disk still refuses; some records were then released as not durable and never recovered.
     pub fn close(mut self) -> Result<Sequence, Failure> {
         self.end();
-        self.standing.failure.get().map_or_else(|| Ok(self.durable()), |failure| Err(failure.clone()))
+        match self.health() {
+            Health::Durable | Health::OnReserve => Ok(self.durable()),
+            Health::Degraded(failure) => Err(failure),
+        }
     }
 }
 
@@ -168,67 +179,6 @@ impl<T> Drop for Journal<T> {
 
 impl<T> std::fmt::Debug for Journal<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Journal").field("durable", &self.standing.durable).finish_non_exhaustive()
-    }
-}
-
-/// What runs on the journal's thread.
-struct Committer<T, S> {
-    queue: Arc<Queue<T>>,
-    standing: Arc<Standing>,
-    writer: Writer,
-    sink: S,
-}
-
-impl<T, S: FnMut(&mut Vec<Released<T>>)> Committer<T, S> {
-    fn run(mut self) {
-        let _stop = StopAtEnd(Arc::clone(&self.queue));
-        let mut batch = Batch::new();
-        let mut released = Vec::new();
-        while self.queue.take(&mut batch) {
-            let outcome = self.commit(&mut batch);
-            released.extend(batch.entries.drain(..).map(|entry| Released {
-                sequence: entry.sequence,
-                token: entry.token,
-                outcome: outcome.clone(),
-            }));
-            batch.clear();
-            (self.sink)(&mut released);
-            released.clear();
-        }
-        self.mark();
-    }
-
-    fn commit(&mut self, batch: &mut Batch<T>) -> Outcome {
-        if let Some(failure) = self.standing.failure.get() {
-            return Outcome::NotDurable(failure.clone());
-        }
-        let lengths = batch.entries.iter().filter_map(|entry| entry.length);
-        match self.writer.commit(&mut batch.bytes, lengths) {
-            Ok(()) => {
-                self.standing.durable.store(self.writer.chain().head, Ordering::Release);
-                Outcome::Durable
-            }
-            Err(failure) => {
-                let _ = self.standing.failure.set(failure.clone());
-                Outcome::NotDurable(failure)
-            }
-        }
-    }
-
-    fn mark(&mut self) {
-        if self.standing.failure.get().is_none() {
-            // Every record is durable without it; a mark only makes later damage easier to tell.
-            let _ = self.writer.mark();
-        }
-    }
-}
-
-/// Lets nobody wait for a committer that has ended, be it by a panic.
-struct StopAtEnd<T>(Arc<Queue<T>>);
-
-impl<T> Drop for StopAtEnd<T> {
-    fn drop(&mut self) {
-        self.0.stop();
+        f.debug_struct("Journal").field("durable", &self.standing.durable()).finish_non_exhaustive()
     }
 }

@@ -6,9 +6,12 @@
 //! - **Told means written.** A record is released as [`Outcome::Durable`] only after the disk said that its bytes are
 //!   flushed. What was released survives kill -9 and power loss.
 //! - **In order, once.** Records and barriers are released in the order they were appended, each exactly once.
-//! - **After an error nothing more is promised.** When a write or a flush fails, that group and everything after it is
-//!   released as [`Outcome::NotDurable`], [`Journal::health`] says why, and the file is never written again until the
-//!   journal is opened anew: after a failed flush the kernel may have dropped the bytes and call the next one a success.
+//! - **After an error nothing is promised until it is told.** When a write or a flush fails, that group and everything
+//!   after it is released at once as [`Outcome::NotDurable`], [`Journal::health`] says why, and the file is never written
+//!   again: after a failed flush the kernel may have dropped the bytes and call the next one a success. The records wait
+//!   in memory, up to a limit that is told when it is reached, and a new file is tried again and again. When it has taken
+//!   all of them, [`Notice::Recovered`] says so, once, before anything later is released.
+//! - **A full disk can restart.** A ballast is removed when there is no room, and [`Health::OnReserve`] says so.
 //! - **Torn is not damaged.** The end of a journal may hold half a group that a power cut interrupted; nobody was
 //!   told about it, so opening cuts it and says so. A bad record that a later one proves to have been flushed is
 //!   damage: opening refuses, names the place and changes nothing.
@@ -18,7 +21,9 @@
 //!   journal is refused, and a damaged one is told and left for the one before it.
 //! - **One writer.** A second process that opens the same directory is refused.
 
+mod backlog;
 pub mod checkpoint;
+mod committer;
 mod disk;
 mod fault;
 mod format;
@@ -26,19 +31,23 @@ mod journal;
 mod queue;
 mod read;
 mod recover;
+mod reserve;
 mod scan;
 pub mod testing;
+mod trouble;
 mod verify;
 mod writer;
 
 pub use disk::{Disk, RealDisk, SegmentFile};
 pub use fault::{AppendError, Failure, Fault, OpenError, ReadError};
 pub use format::Hash;
-pub use journal::{Health, Journal, Outcome, Released};
+pub use journal::{Health, Journal, Notice, Outcome, Released};
 pub use read::{Records, hash_of, hash_of_on, read, read_after, read_after_on, read_on};
 pub use recover::{OpenReport, ReplayError, Start};
 pub use scan::Cut;
 pub use verify::{Verified, verify, verify_on};
+
+use std::time::Duration;
 
 /// The place of a record in its journal. The first record has 1; 0 means "before the first".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,6 +71,14 @@ pub struct Options {
     pub queue_records: usize,
     /// How many bytes may wait for the committer before [`Journal::append`] blocks. One record is always let in.
     pub queue_bytes: usize,
+    /// How many bytes of records may wait in memory while the disk refuses; at most 512 MiB. When they would be more,
+    /// they are given up, and nothing is written until the journal is opened anew.
+    pub backlog_bytes: usize,
+    /// How long after a failure the disk is tried again; this doubles with each try, up to twenty times as long.
+    pub retry_after: Duration,
+    /// Size in bytes of the file that is removed when the disk is full, so that the journal can go on and be opened; 0
+    /// for none. It should have room for a segment.
+    pub ballast_bytes: u64,
 }
 
 impl Default for Options {
@@ -72,6 +89,11 @@ impl Default for Options {
             // Two groups of the largest load measured; more only adds waiting.
             queue_records: 4096,
             queue_bytes: 8 << 20,
+            // Hours of alarms of a whole city, and a small part of a server's memory.
+            backlog_bytes: 256 << 20,
+            retry_after: Duration::from_millis(500),
+            // One segment, and something for the names and for what else is written at a start.
+            ballast_bytes: 20 << 20,
         }
     }
 }
@@ -82,6 +104,7 @@ impl Options {
             self.segment_bytes.clamp(format::MIN_SEGMENT_BYTES, format::MAX_SEGMENT_BYTES) & !7;
         self.max_record_bytes = self.max_record_bytes.min(format::MAX_RECORD_BYTES);
         self.queue_records = self.queue_records.max(1);
+        self.backlog_bytes = self.backlog_bytes.min(format::MAX_BACKLOG_BYTES);
         self
     }
 }

@@ -41,6 +41,15 @@ impl<T> Batch<T> {
     }
 }
 
+/// What the committer got from the queue.
+pub(crate) enum Taken {
+    Batch,
+    /// It is time for something else.
+    Nothing,
+    /// The queue is closed and empty.
+    End,
+}
+
 struct Waiting<T> {
     batch: Batch<T>,
     /// The last sequence given out.
@@ -117,16 +126,23 @@ impl<T> Queue<T> {
         fits && batch.entries.len() < self.limits.queue_records
     }
 
-    /// Exchanges the empty `batch` for what waits; blocks until there is something. False when closed and empty.
-    pub(crate) fn take(&self, batch: &mut Batch<T>) -> bool {
+    /// Exchanges the empty `batch` for what waits; blocks until there is something, at most until `until`.
+    pub(crate) fn take(&self, batch: &mut Batch<T>, until: Option<Instant>) -> Taken {
         self.look_for_work();
         let mut waiting = self.lock();
         while waiting.batch.entries.is_empty() {
             if waiting.closed {
-                return false;
+                return Taken::End;
+            }
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                return Taken::Nothing;
             }
             waiting.committer_sleeps = true;
-            waiting = self.work.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting = match left {
+                None => self.work.wait(waiting).unwrap_or_else(PoisonError::into_inner),
+                Some(left) => self.work.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0,
+            };
             waiting.committer_sleeps = false;
         }
         std::mem::swap(&mut waiting.batch, batch);
@@ -134,7 +150,7 @@ impl<T> Queue<T> {
         if waiting.appenders_sleep > 0 {
             self.room.notify_all();
         }
-        true
+        Taken::Batch
     }
 
     fn look_for_work(&self) {

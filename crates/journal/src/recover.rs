@@ -1,8 +1,9 @@
 //! Recover: what does the journal hold after the last run, whatever ended it?
 
 use crate::checkpoint::Checkpoint;
-use crate::disk::{Disk, SegmentFile, write_all};
+use crate::disk::{Disk, write_all};
 use crate::fault::at;
+use crate::reserve::Reserve;
 use crate::scan::{self, Chain, Cursor, Segment, Step};
 use crate::writer::{self, Tail, Writer};
 use crate::{Cut, Hash, OpenError, Options, Sequence};
@@ -75,12 +76,13 @@ pub(crate) fn recover(
     replay: Replay<'_>,
 ) -> Result<(Writer, OpenReport), OpenError> {
     let from = start.after;
+    let reserve = Arc::new(Reserve::new(Arc::clone(&disk), options.ballast_bytes));
     let firsts = scan::segments(&*disk)?;
     let Some((last, earlier)) = firsts.split_last() else {
         check_not_ahead(from, 0)?;
         start.check(&Chain::default())?;
         writer::remove_leftovers(&*disk)?;
-        let writer = Writer::create(disk, options)?;
+        let writer = Writer::create(disk, options, reserve)?;
         let report = report(&writer, 0, 1, None);
         return Ok((writer, report));
     };
@@ -102,18 +104,15 @@ pub(crate) fn recover(
     check_not_ahead(from, cursor.chain.head)?;
     writer::remove_leftovers(&*disk)?;
 
-    let name = scan::segment_name(*last);
-    let file = disk.open(&name).map_err(at(&segment.place))?;
-    settle(&*file, &segment, &cursor, offset, cut.as_ref()).map_err(at(&segment.place))?;
-    let chain = Chain { epoch: cursor.chain.epoch + 1, ..cursor.chain };
-    let tail = Tail { file, place: segment.place, header: segment.header, offset, chain };
-    let writer = Writer::resume(disk, options, tail)?;
+    let end = End { segment: &segment, cursor: &cursor, offset, cut: cut.as_ref() };
+    let tail = reserve.rescue(|| end.settle(&*disk)).map_err(at(&segment.place))?;
+    let writer = Writer::behind(disk, options, reserve, tail);
     let report = report(&writer, replayed, firsts.len(), cut);
     Ok((writer, report))
 }
 
 fn report(writer: &Writer, replayed: u64, segments: usize, cut: Option<Cut>) -> OpenReport {
-    let chain = writer.chain();
+    let chain = writer.flushed();
     let (epoch, head, head_hash) = (chain.epoch, Sequence(chain.head), chain.hash);
     OpenReport { epoch, head, head_hash, replayed, segments, cut }
 }
@@ -138,25 +137,39 @@ fn replay_segment(
     }
 }
 
-/// Makes what was read what the disk holds: cuts the torn end, and writes the last group again.
-///
-/// The last group may be in the kernel's memory only: after a failed flush the kernel calls its pages clean, and no
-/// later flush would write them. Its records were just replayed, so from now on they must be as safe as any other.
-fn settle(
-    file: &dyn SegmentFile,
-    segment: &Segment,
-    cursor: &Cursor,
+/// The end of the journal as it was read.
+struct End<'a> {
+    segment: &'a Segment,
+    cursor: &'a Cursor,
     offset: u64,
-    cut: Option<&Cut>,
-) -> io::Result<()> {
-    if let Some(cut) = cut {
-        write_all(file, &vec![0; cut.bytes as usize], cut.offset)?;
+    cut: Option<&'a Cut>,
+}
+
+impl End<'_> {
+    /// Makes what was read what the disk holds: cuts the torn end, writes the last group again, and marks it as flushed
+    /// if nothing says so yet.
+    ///
+    /// The last group may be in the kernel's memory only: after a failed flush the kernel calls its pages clean, and no
+    /// later flush would write them. Its records were just replayed, so from now on they must be as safe as any other.
+    fn settle(&self, disk: &dyn Disk) -> io::Result<Tail> {
+        let End { segment, cursor, offset, cut } = *self;
+        let file = disk.open(&scan::segment_name(segment.header.first))?;
+        if let Some(cut) = cut {
+            write_all(&*file, &vec![0; cut.bytes as usize], cut.offset)?;
+        }
+        if !cursor.chain.proven {
+            let group = cursor.last_group();
+            write_all(&*file, segment.bytes(group..offset as usize), group as u64)?;
+        }
+        if cut.is_some() || !cursor.chain.proven {
+            file.sync()?;
+        }
+        let chain = Chain { epoch: cursor.chain.epoch + 1, ..cursor.chain };
+        let place = segment.place.clone();
+        let mut tail = Tail { file, place, header: segment.header, offset, chain };
+        tail.mark(chain.head)?;
+        Ok(tail)
     }
-    if !cursor.chain.proven {
-        let group = cursor.last_group();
-        write_all(file, segment.bytes(group..offset as usize), group as u64)?;
-    }
-    if cut.is_some() || !cursor.chain.proven { file.sync() } else { Ok(()) }
 }
 
 fn check_headers(disk: &dyn Disk, firsts: &[u64]) -> Result<(), OpenError> {

@@ -58,6 +58,16 @@ struct Faults {
     space: Option<u64>,
     /// The most that one write takes.
     longest_write: Option<usize>,
+    /// The most that all files with a name may hold together, in bytes.
+    capacity: Option<usize>,
+    chance: Option<Failing>,
+}
+
+/// Lets one operation in so many fail, by chance.
+#[derive(Clone, Copy, Debug)]
+struct Failing {
+    state: u64,
+    one_in: u64,
 }
 
 impl FaultyDisk {
@@ -81,6 +91,23 @@ impl FaultyDisk {
     /// fails has filled the rest.
     pub fn limit_space(&self, bytes: Option<u64>) {
         self.contents().faults.space = bytes;
+    }
+
+    /// Lets new and growing files fail with ENOSPC once all files together hold so many bytes; `None` means endless
+    /// space. Unlike with [`limit_space`](FaultyDisk::limit_space) removing a file makes room, and writing into what is
+    /// allocated needs none.
+    pub fn limit_capacity(&self, bytes: Option<usize>) {
+        self.contents().faults.capacity = bytes;
+    }
+
+    /// Returns how many bytes all files together hold.
+    pub fn held(&self) -> usize {
+        self.contents().held()
+    }
+
+    /// Lets one in so many operations that change something fail with EIO, chosen by the seed; `None` for none.
+    pub fn fail_by_chance(&self, failing: Option<(u64, u64)>) {
+        self.contents().faults.chance = failing.map(|(state, one_in)| Failing { state, one_in });
     }
 
     /// Lets each write take at most so many bytes.
@@ -224,7 +251,11 @@ impl Disk for FaultyDisk {
 
     fn create(&self, name: &str, bytes: u64) -> io::Result<Box<dyn SegmentFile>> {
         let mut contents = self.contents();
-        if contents.take_space(bytes as usize) < bytes as usize {
+        contents.draw()?;
+        let replaced = contents.names.get(name).map_or(0, |index| contents.files[*index].now.len());
+        if contents.take_space(bytes as usize) < bytes as usize
+            || contents.room().saturating_add(replaced) < bytes as usize
+        {
             return Err(io::Error::from_raw_os_error(ENOSPC));
         }
         let zeros = vec![0; bytes as usize];
@@ -237,18 +268,22 @@ impl Disk for FaultyDisk {
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut contents = self.contents();
+        contents.draw()?;
         let index = contents.names.remove(from).ok_or(ErrorKind::NotFound)?;
         contents.names.insert(to.to_owned(), index);
         Ok(())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        self.contents().names.remove(name);
+        let mut contents = self.contents();
+        contents.draw()?;
+        contents.names.remove(name);
         Ok(())
     }
 
     fn sync_directory(&self) -> io::Result<()> {
         let mut contents = self.contents();
+        contents.draw()?;
         contents.flushed_names = contents.names.clone();
         Ok(())
     }
@@ -259,6 +294,24 @@ impl Disk for FaultyDisk {
 }
 
 impl Contents {
+    /// Fails by chance, if it is to.
+    fn draw(&mut self) -> io::Result<()> {
+        let Some(failing) = &mut self.faults.chance else { return Ok(()) };
+        if random(&mut failing.state).is_multiple_of(failing.one_in) {
+            return Err(io::Error::from_raw_os_error(EIO));
+        }
+        Ok(())
+    }
+
+    fn held(&self) -> usize {
+        self.names.values().map(|index| self.files[*index].now.len()).sum()
+    }
+
+    /// Bytes by which files may still grow.
+    fn room(&self) -> usize {
+        self.faults.capacity.map_or(usize::MAX, |capacity| capacity.saturating_sub(self.held()))
+    }
+
     fn take_space(&mut self, bytes: usize) -> usize {
         let Some(space) = &mut self.faults.space else { return bytes };
         let taken = bytes.min(*space as usize);
@@ -286,12 +339,15 @@ impl SegmentFile for FaultyFile {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         let mut contents = self.disk.contents();
-        if strikes(&mut contents.faults.write_in) {
+        if strikes(&mut contents.faults.write_in) || contents.draw().is_err() {
             contents.files[self.index].has_failed = true;
             return Err(io::Error::from_raw_os_error(EIO));
         }
         let wanted = bytes.len().min(contents.faults.longest_write.unwrap_or(usize::MAX));
-        let taken = contents.take_space(wanted);
+        let allocated = contents.files[self.index].now.len().saturating_sub(offset as usize);
+        let wanted_more = wanted.saturating_sub(allocated);
+        let fits = wanted - wanted_more + wanted_more.min(contents.room());
+        let taken = contents.take_space(fits);
         let file = &mut contents.files[self.index];
         if taken == 0 && wanted > 0 {
             file.has_failed = true;
@@ -308,7 +364,7 @@ impl SegmentFile for FaultyFile {
         let mut contents = self.disk.contents();
         contents.syncs += 1;
         contents.syncs_after_failure += u64::from(contents.files[self.index].has_failed);
-        let fails = strikes(&mut contents.faults.sync_in);
+        let fails = strikes(&mut contents.faults.sync_in) || contents.draw().is_err();
         let file = &mut contents.files[self.index];
         if fails {
             file.has_failed = true;

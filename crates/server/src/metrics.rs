@@ -2,7 +2,11 @@
 //!
 //! No name, address, phone or position, and no id as a label.
 
-use std::{sync::Once, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use dispatch::{Event, IncidentEvent};
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
@@ -27,6 +31,10 @@ pub(crate) fn describe() {
     describe_counter!("anhu_policies_total", "Times another policy was put in force");
     describe_counter!("anhu_retained_cancels_total", "Cancels a broker replayed; they cancel nothing");
     describe_counter!("anhu_not_durable_total", "Records the disk refused");
+    describe_counter!(
+        "anhu_journal_recoveries_total",
+        "Times a disk took all again that it had refused, by journal"
+    );
     describe_counter!("anhu_broken_invariants_total", "Things that must never happen");
     describe_counter!("anhu_front_door_total", "What happened at the front door, by event");
     describe_counter!("anhu_link_events_total", "What happened on links to other brokers, by link and event");
@@ -170,13 +178,31 @@ pub(crate) fn flushed(records: usize) {
     histogram!("anhu_flushed_records").record(records as f64);
 }
 
-/// Said once: nothing becomes durable any more until the next start, and every record would say it again.
-pub(crate) fn not_durable(failure: &journal::Failure) {
-    static SAID: Once = Once::new();
-    SAID.call_once(|| {
-        tracing::error!(%failure, "DEGRADED: the disk refuses; alerts are shown and dispatched, and not acknowledged");
-    });
+/// Journals whose disk refuses, and whether what waited for it was given up: said once each, since every record would
+/// say it again.
+static REFUSED: Mutex<BTreeSet<(&str, bool)>> = Mutex::new(BTreeSet::new());
+
+pub(crate) fn not_durable(journal: &'static str, failure: &journal::Failure) {
     counter!("anhu_not_durable_total").increment(1);
+    let mut refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
+    if refused.insert((journal, failure.given_up.is_some())) {
+        tracing::error!(
+            journal,
+            %failure,
+            "DEGRADED: the disk refuses; alerts are shown and dispatched, and not acknowledged"
+        );
+    }
+}
+
+/// The opposite of [`not_durable`].
+pub(crate) fn recovered(journal: &'static str, head: journal::Sequence) {
+    REFUSED.lock().unwrap_or_else(PoisonError::into_inner).retain(|(refused, _)| *refused != journal);
+    tracing::warn!(
+        journal,
+        head = head.0,
+        "the disk takes records again: all that waited is written, nothing is missing"
+    );
+    counter!("anhu_journal_recoveries_total", "journal" => journal).increment(1);
 }
 
 pub(crate) fn not_journaled(error: &journal::AppendError) {

@@ -91,9 +91,12 @@ impl Node {
         let part = |name: &str, healthy, detail: String| Part { name: name.to_owned(), healthy, detail };
         let journal = |name: &str, flushing: Option<Flushing>| match flushing {
             Some(Flushing::Durable) => part(name, true, "flushing".to_owned()),
-            Some(Flushing::Degraded(failure)) => {
-                part(name, false, format!("{failure}: free or replace the disk, then start again"))
-            }
+            Some(Flushing::OnReserve) => part(
+                name,
+                true,
+                "flushing, but the disk is full and its reserve is used up: make room".to_owned(),
+            ),
+            Some(Flushing::Degraded(failure)) => part(name, false, failure.to_string()),
             None => part(name, false, "closed".to_owned()),
         };
         let (room, stalled) = (self.engine.room(), self.engine.stalled());
@@ -128,6 +131,12 @@ impl Node {
             parts.push(part("clock", false, told));
         }
         Health { ready, degraded, parts }
+    }
+
+    /// Whether alerts are shown and dispatched from memory only, because the disk refuses.
+    pub(crate) fn is_degraded(&self) -> bool {
+        let journal = self.journals.dispatch.upgrade();
+        journal.is_some_and(|journal| matches!(journal.health(), Flushing::Degraded(_)))
     }
 
     /// Sets the metrics that are read rather than counted.

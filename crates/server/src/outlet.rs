@@ -2,12 +2,12 @@
 //!
 //! Runs on the journal's thread, once for each flushed group: shows the events on the board, tells consoles and
 //! responders, and answers whoever asked. When the disk refused the group, it is shown and dispatched all the same,
-//! marked as degraded, and nobody outside is told that we have it.
+//! marked as degraded, and nobody outside is told that we have it. When the disk has recovered, so has all of that.
 
 use std::{sync::Arc, time::Instant};
 
 use dispatch::{Event, IncidentEvent, Rejection};
-use journal::{Outcome, Released};
+use journal::{Notice, Outcome, Released, Sequence};
 use model::Timestamp;
 use tokio::sync::mpsc;
 use views::{Board, Change, Directory};
@@ -47,8 +47,24 @@ pub(crate) struct Outlet {
 }
 
 impl Outlet {
+    /// Takes whatever the journal has to tell.
+    pub(crate) fn take(&self, notice: Notice<'_, Settled>) {
+        match notice {
+            Notice::Released(group) => self.release(group),
+            Notice::Recovered { head } => self.recovered(head),
+        }
+    }
+
+    /// Everything up to `head` is durable after all, also what was shown as not durable.
+    fn recovered(&self, head: Sequence) {
+        metrics::recovered("dispatch", head);
+        for incident in self.board.recovered(head.0, self.clock.now()) {
+            self.hub.tell_consoles(incident);
+        }
+    }
+
     /// Lets out one flushed group.
-    pub(crate) fn release(&self, group: &mut Vec<Released<Settled>>) {
+    fn release(&self, group: &mut Vec<Released<Settled>>) {
         trap::at(trap::Place::Flushed);
         let now = self.clock.now();
         metrics::flushed(group.len());
@@ -56,7 +72,7 @@ impl Outlet {
             let durable_at = match released.outcome {
                 Outcome::Durable => Some(now),
                 Outcome::NotDurable(failure) => {
-                    metrics::not_durable(&failure);
+                    metrics::not_durable("dispatch", &failure);
                     None
                 }
             };

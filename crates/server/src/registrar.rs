@@ -9,17 +9,18 @@ use std::{
     thread,
 };
 
-use journal::{Journal, Outcome, Released};
+use journal::{Journal, Notice, Outcome, Sequence};
 use model::Timestamp;
 use registry::{Command, Event, Rejection, State};
 use roster::{Member, Roster};
 use store::{Change, Store};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use views::Directory;
 
 use crate::{
     clock::Clock,
     engine::{Alarm, Stopped},
+    metrics,
 };
 
 /// Wishes that may wait; then callers wait.
@@ -45,9 +46,15 @@ pub(crate) enum Refused {
         /// How long it may be.
         limit: usize,
     },
-    /// The disk refused it.
-    #[error("the registry's journal refused it ({0}): nothing was entered; see the server's log")]
+    /// The disk refused it, and it waits in memory.
+    #[error(
+        "the registry's journal cannot write it ({0}). It is entered as soon as the disk takes it, unless the server \
+         is restarted before: look before you ask again"
+    )]
     NotDurable(String),
+    /// An earlier one waits for the disk. What it comes to decides about this one.
+    #[error("nothing was entered, because the registry's journal still waits for its disk: ask again later")]
+    Waiting,
     /// The server is stopping.
     #[error(transparent)]
     Stopped(#[from] Stopped),
@@ -90,6 +97,14 @@ impl Registrar {
     }
 }
 
+/// What was decided and refused by the disk. It waits in the journal's memory and may come to be written, so that nothing
+/// may be decided as if it were not.
+pub(crate) struct Unsettled {
+    sequence: Sequence,
+    at: Timestamp,
+    events: Vec<Event>,
+}
+
 /// Everything the registrar's thread works with.
 pub(crate) struct Books {
     pub(crate) state: Arc<RwLock<State>>,
@@ -98,22 +113,33 @@ pub(crate) struct Books {
     pub(crate) store: Arc<Store>,
     pub(crate) clock: Clock,
     pub(crate) journal: Arc<Journal<Flushed>>,
+    /// Told when the journal's disk takes records again.
+    pub(crate) recovered: Arc<Notify>,
+    pub(crate) unsettled: Option<Unsettled>,
 }
 
 /// Takes the news that a record is flushed, or not.
 pub(crate) type Flushed = std::sync::mpsc::SyncSender<Outcome>;
 
-/// What the registry's journal does with a flushed group.
-pub(crate) fn release(group: &mut Vec<Released<Flushed>>) {
-    for released in group.drain(..) {
-        // The registrar waits for exactly this, unless its thread is gone.
-        let _ = released.token.send(released.outcome);
+/// What the registry's journal does with a flushed group, and with the news that its disk has recovered.
+pub(crate) fn take(notice: Notice<'_, Flushed>, recovered: &Notify) {
+    match notice {
+        Notice::Released(group) => {
+            for released in group.drain(..) {
+                // The registrar waits for exactly this, unless its thread is gone.
+                let _ = released.token.send(released.outcome);
+            }
+        }
+        Notice::Recovered { head } => {
+            metrics::recovered("registry", head);
+            recovered.notify_one();
+        }
     }
 }
 
 /// Starts the registrar's thread; it ends when every [`Registrar`] is gone or `stop` is cancelled.
 pub(crate) fn start(
-    books: Books,
+    mut books: Books,
     stop: tokio_util::sync::CancellationToken,
 ) -> std::io::Result<(Registrar, thread::JoinHandle<Books>)> {
     let (wishes, mut waiting) = mpsc::channel::<Wish>(QUEUE);
@@ -121,23 +147,53 @@ pub(crate) fn start(
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let thread = thread::Builder::new().name("registry".to_owned()).spawn(move || {
         let _alarm = Alarm(stop.clone());
-        while let Some(wish) = runtime.block_on(async {
-            tokio::select! {
-                () = stop.cancelled() => None,
-                wish = waiting.recv() => wish,
+        let recovered = Arc::clone(&books.recovered);
+        loop {
+            let next = runtime.block_on(async {
+                tokio::select! {
+                    () = stop.cancelled() => Next::End,
+                    () = recovered.notified() => Next::Settle,
+                    wish = waiting.recv() => wish.map_or(Next::End, |wish| Next::Wish(Box::new(wish))),
+                }
+            });
+            match next {
+                Next::Wish(wish) => {
+                    let granted = books.grant(wish.command, wish.rehearsal);
+                    // The caller may have gone away; what was entered stays entered.
+                    let _ = wish.done.send(granted);
+                }
+                // Whoever asked was told that it would come to this.
+                Next::Settle => drop(books.settle()),
+                Next::End => break,
             }
-        }) {
-            let granted = books.grant(wish.command, wish.rehearsal);
-            // The caller may have gone away; what was entered stays entered.
-            let _ = wish.done.send(granted);
         }
         books
     })?;
     Ok((Registrar { wishes, state }, thread))
 }
 
+/// What the registrar's thread does next.
+enum Next {
+    Wish(Box<Wish>),
+    Settle,
+    End,
+}
+
 impl Books {
-    fn grant(&self, command: Command, rehearsal: bool) -> Result<Vec<Event>, Refused> {
+    /// Enters what had to wait for the disk, if that is written by now.
+    fn settle(&mut self) -> Result<(), Refused> {
+        let durable = self.journal.durable();
+        if self.unsettled.as_ref().is_some_and(|unsettled| unsettled.sequence > durable) {
+            return Err(Refused::Waiting);
+        }
+        if let Some(Unsettled { sequence, at, events }) = self.unsettled.take() {
+            self.enter(sequence, at, &events);
+        }
+        Ok(())
+    }
+
+    fn grant(&mut self, command: Command, rehearsal: bool) -> Result<Vec<Event>, Refused> {
+        self.settle()?;
         let now = self.clock.now();
         let events = {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
@@ -159,17 +215,26 @@ impl Books {
         let sequence = self.journal.append(&record, flushed).map_err(|error| refused(error.to_string()))?;
         match outcome.recv() {
             Ok(Outcome::Durable) => {}
-            Ok(Outcome::NotDurable(failure)) => return Err(refused(failure.to_string())),
+            Ok(Outcome::NotDurable(failure)) => {
+                metrics::not_durable("registry", &failure);
+                self.unsettled = Some(Unsettled { sequence, at: now, events });
+                return Err(refused(failure.to_string()));
+            }
             Err(_) => return Err(Stopped.into()),
         }
+        self.enter(sequence, now, &events);
+        Ok(events)
+    }
+
+    /// Has everybody see what is written in the journal.
+    fn enter(&self, sequence: Sequence, at: Timestamp, events: &[Event]) {
         for some in events.chunks(EVENTS_AT_A_TIME) {
             let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
             some.iter().for_each(|event| state.evolve(event));
             drop(state);
             some.iter().for_each(|event| self.spread(event));
         }
-        self.remember(sequence.0, now, &events);
-        Ok(events)
+        self.remember(sequence.0, at, events);
     }
 
     /// Tells the directory and the roster.
@@ -257,3 +322,6 @@ fn change(sequence: u64, index: usize, at: Timestamp, event: &Event) -> Change {
     let value = Some(wire::registry_record(at, std::slice::from_ref(event)));
     Change { table: table.to_owned(), key, value }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use axum::serve::ListenerExt as _;
 use dispatch::State;
 use frontdoor::{FrontDoor, Limits};
-use journal::{Journal, OpenError, OpenReport, Options, RealDisk, Sequence, Start};
+use journal::{Journal, Notice, OpenError, OpenReport, Options, RealDisk, Sequence, Start};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use model::{Millis, Place};
 use roster::{Roster, Size};
@@ -20,7 +20,7 @@ use store::{Store, StoreError};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
-    sync::mpsc,
+    sync::{Notify, mpsc},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -304,6 +304,7 @@ fn open_registry(
         Default::default()
     });
     let folder = folders.registry_journal();
+    let recovered = Arc::new(Notify::new());
     let open = |from: u64, state: &mut registry::State| {
         let mut news = Vec::new();
         let replay = |sequence: Sequence, bytes: &[u8]| {
@@ -312,7 +313,9 @@ fn open_registry(
             news.push((sequence.0, at, events));
             Ok(())
         };
-        Journal::<Flushed>::open(&folder, Options::default(), Sequence(from), replay, registrar::release)
+        let recovered = Arc::clone(&recovered);
+        let sink = move |notice: Notice<'_, Flushed>| registrar::take(notice, &recovered);
+        Journal::open(&folder, Options::default(), Sequence(from), replay, sink)
             .map(|(journal, report)| (journal, report, news))
     };
     let (journal, report, news) =
@@ -327,6 +330,8 @@ fn open_registry(
         store,
         clock,
         journal: Arc::new(journal),
+        recovered,
+        unsettled: None,
     };
     for (sequence, at, events) in news {
         books.remember(sequence, at, &events);
@@ -347,9 +352,9 @@ fn open_dispatch(
     let folder = folders.dispatch_journal();
     let disk = RealDisk::lock(&folder).map(trap::disk);
     let opened = disk.and_then(|disk| {
-        Journal::open_on(disk, Options::default(), start, replay, move |group| {
+        Journal::open_on(disk, Options::default(), start, replay, move |notice| {
             let _ = &alarm;
-            outlet.release(group);
+            outlet.take(notice);
         })
     });
     let (journal, report) = opened.map_err(|error| of_another_journal(error, folders, "dispatch"))?;

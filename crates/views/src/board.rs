@@ -86,6 +86,21 @@ impl Board {
         changed.into_iter().filter_map(|id| self.get(id)).collect()
     }
 
+    /// Everything up to record `head` is durable after all, since `at`. Returns the incidents that had been shown as not
+    /// durable, as they are now.
+    pub fn recovered(&self, head: u64, at: Timestamp) -> Vec<Arc<v1::Incident>> {
+        let mut recovered = Vec::new();
+        for mut entry in self.incidents.iter_mut().filter(|incident| incident.degraded) {
+            let incident = Arc::make_mut(&mut entry);
+            incident.degraded = false;
+            incident.durable_at.get_or_insert(wire::time_to_wire(at));
+            incident.revision = incident.revision.max(head);
+            recovered.push(Arc::clone(&entry));
+        }
+        self.head.fetch_max(head, Ordering::Relaxed);
+        recovered
+    }
+
     /// The incident, open or lately closed.
     #[must_use]
     pub fn get(&self, id: IncidentId) -> Option<Arc<v1::Incident>> {

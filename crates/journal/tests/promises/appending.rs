@@ -2,7 +2,7 @@
 
 use crate::rig::{Rig, payload, small};
 use journal::testing::{FaultyDisk, PowerCut};
-use journal::{Journal, OpenError, Options, Outcome, Released, Sequence};
+use journal::{Journal, Notice, OpenError, Options, Outcome, Released, Sequence};
 use std::collections::BTreeMap;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
@@ -52,7 +52,8 @@ fn records_of_many_threads_are_released_once_in_order_and_only_after_the_flush()
     let disk = FaultyDisk::new();
     let watched = disk.clone();
     let (sender, receiver) = channel();
-    let sink = move |group: &mut Vec<Released<(u64, u64)>>| {
+    let sink = move |notice: Notice<'_, (u64, u64)>| {
+        let Notice::Released(group) = notice else { return };
         let flushed = watched.after(PowerCut::LosesAll);
         let on_disk: BTreeMap<Sequence, Vec<u8>> =
             journal::read_on(Arc::new(flushed)).map(|record| record.expect("sound")).collect();
@@ -91,11 +92,12 @@ fn a_group_is_written_and_flushed_once() {
     let disk = FaultyDisk::new();
     let (go, gate) = channel::<()>();
     let (sender, receiver) = channel();
-    let sink = move |group: &mut Vec<Released<()>>| {
+    let sink = move |notice: Notice<'_, ()>| {
+        let Notice::Released(group) = notice else { return };
         gate.recv().expect("let go");
         sender.send(group.len()).expect("received");
     };
-    let options = Options { segment_bytes: 1 << 20, ..Options::default() };
+    let options = Options { segment_bytes: 1 << 20, ..small() };
     let (journal, _) =
         Journal::open_on(Arc::new(disk.clone()), options, Sequence(0), |_, _| Ok(()), sink).expect("opens");
     journal.append(b"first", ()).expect("appended");
@@ -138,8 +140,10 @@ fn a_record_larger_than_a_segment_gets_its_own_and_one_beyond_the_limit_is_refus
     let lengths = [20_000, 5, 9_999, 20_000, 20_000, 4096, 3, 0];
     let write = |disk: &FaultyDisk| {
         let (sender, released) = channel();
-        let sink =
-            move |group: &mut Vec<Released<u64>>| group.drain(..).for_each(|one| drop(sender.send(one)));
+        let sink = move |notice: Notice<'_, u64>| {
+            let Notice::Released(group) = notice else { return };
+            group.drain(..).for_each(|one| drop(sender.send(one)));
+        };
         let (journal, _) =
             Journal::open_on(Arc::new(disk.clone()), options.clone(), Sequence(0), |_, _| Ok(()), sink)
                 .expect("opens");
@@ -162,7 +166,8 @@ fn appending_waits_while_the_queue_is_full_and_goes_on_when_there_is_room() {
     let (go, gate) = channel::<()>();
     let seen = Arc::new(Mutex::new(Vec::new()));
     let seen_by_sink = Arc::clone(&seen);
-    let sink = move |group: &mut Vec<Released<u64>>| {
+    let sink = move |notice: Notice<'_, u64>| {
+        let Notice::Released(group) = notice else { return };
         gate.recv().expect("let go");
         seen_by_sink.lock().expect("sound").push(group.len());
     };
@@ -188,7 +193,7 @@ fn a_second_writer_of_the_same_directory_is_refused_until_the_first_closes() {
     let directory = tempfile::tempdir().expect("made");
     let path = directory.path().join("a/b");
     let open = || {
-        let sink = |_: &mut Vec<Released<()>>| {};
+        let sink = |_: Notice<'_, ()>| {};
         Journal::<()>::open(&path, small(), Sequence(0), |_, _| Ok(()), sink)
     };
     let (journal, _) = open().expect("opens");
@@ -208,7 +213,7 @@ fn a_second_writer_of_the_same_directory_is_refused_until_the_first_closes() {
 #[test]
 fn a_sink_that_panics_stops_the_journal_instead_of_letting_anybody_wait() {
     let disk = Arc::new(FaultyDisk::new());
-    let sink = |_: &mut Vec<Released<()>>| panic!("this panic belongs to the test");
+    let sink = |_: Notice<'_, ()>| panic!("this panic belongs to the test");
     let options = Options { queue_records: 1, ..small() };
     let (journal, _) = Journal::open_on(disk, options, Sequence(0), |_, _| Ok(()), sink).expect("opens");
     while journal.append(b"x", ()).is_ok() {}

@@ -3,7 +3,7 @@
 use crate::rig::{Rig, payload, small};
 use crate::watched::Watched;
 use journal::testing::{FaultyDisk, PowerCut};
-use journal::{Journal, Released, Sequence};
+use journal::{Journal, Notice, Sequence};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
@@ -65,7 +65,7 @@ fn every_released_record_survives_a_power_cut_that_reorders_sectors() {
 fn torn_behind_one() -> FaultyDisk {
     let disk = FaultyDisk::new();
     let (go, gate) = channel::<()>();
-    let sink = move |_: &mut Vec<Released<()>>| gate.recv().expect("let go");
+    let sink = move |_: Notice<'_, ()>| gate.recv().expect("let go");
     let (journal, _) =
         Journal::open_on(Arc::new(disk.clone()), small(), Sequence(0), |_, _| Ok(()), sink).expect("opens");
     let wait_for = |sequence| {

@@ -1,7 +1,7 @@
 //! Journals of the first format open for ever.
 
 use crate::rig::payload;
-use journal::{Journal, Released, Sequence};
+use journal::{Journal, Notice, Sequence};
 use std::path::{Path, PathBuf};
 
 /// Copies a committed journal, so that the test may write to it.
@@ -36,7 +36,7 @@ fn a_journal_of_the_first_format_that_was_closed_cleanly_opens() {
 #[test]
 fn a_journal_of_the_first_format_with_a_torn_end_opens_and_goes_on() {
     let (_directory, path) = fixture("torn");
-    let sink = |_: &mut Vec<Released<()>>| {};
+    let sink = |_: Notice<'_, ()>| {};
     let open = || Journal::open(&path, crate::rig::small(), Sequence(0), |_, _| Ok(()), sink);
     let (journal, report) = open().expect("opens");
     assert_eq!((report.head, report.cut.map(|cut| cut.bytes)), (Sequence(9), Some(100)));

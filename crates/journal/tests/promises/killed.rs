@@ -1,7 +1,7 @@
 //! A server that is killed at any moment has lost nothing that it acknowledged.
 
 use journal::testing::random;
-use journal::{Journal, Options, Outcome, Released, Sequence};
+use journal::{Journal, Notice, Options, Outcome, Sequence};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -13,14 +13,15 @@ const ROUNDS: u64 = 20;
 const THREADS: u64 = 4;
 
 fn options() -> Options {
-    Options { segment_bytes: 64 << 10, queue_records: 32, ..Options::default() }
+    Options { segment_bytes: 64 << 10, ballast_bytes: 1 << 20, queue_records: 32, ..Options::default() }
 }
 
 /// Not a test of its own: what the killed process runs.
 #[test]
 fn child() {
     let Ok(directory) = std::env::var(CHILD) else { return };
-    let acknowledge = |group: &mut Vec<Released<String>>| {
+    let acknowledge = |notice: Notice<'_, String>| {
+        let Notice::Released(group) = notice else { return };
         let mut lines = String::new();
         for one in group.drain(..) {
             assert!(matches!(one.outcome, Outcome::Durable));

@@ -7,5 +7,7 @@ mod damage;
 mod failures;
 mod first_format;
 mod killed;
+mod recovering;
+mod reserve;
 mod rig;
 mod watched;

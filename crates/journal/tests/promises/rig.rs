@@ -1,9 +1,10 @@
 //! Rig: a journal whose records are known, and the check that they all came back.
 
 use journal::testing::random;
-use journal::{Disk, Journal, OpenError, OpenReport, Options, Outcome, Released, Sequence, Start};
+use journal::{Disk, Journal, Notice, OpenError, OpenReport, Options, Outcome, Released, Sequence, Start};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 /// A journal, what it replayed when it was opened, and what it has released since.
 pub(crate) struct Rig {
@@ -11,11 +12,19 @@ pub(crate) struct Rig {
     pub(crate) report: OpenReport,
     pub(crate) replayed: Vec<(Sequence, Vec<u8>)>,
     pub(crate) released: Receiver<Released<u64>>,
+    /// Up to where everything is durable after all.
+    pub(crate) recovered: Receiver<Sequence>,
 }
 
-/// Segments of 4 KiB, so that a test sees many of them.
+/// Segments of 4 KiB, so that a test sees many of them; no ballast, and a failed disk is not tried again but at the end.
 pub(crate) fn small() -> Options {
-    Options { segment_bytes: 4096, ..Options::default() }
+    let retry_after = Duration::from_secs(3600);
+    Options { segment_bytes: 4096, ballast_bytes: 0, retry_after, ..Options::default() }
+}
+
+/// A failed disk is tried again at once.
+pub(crate) fn eager() -> Options {
+    Options { retry_after: Duration::from_millis(1), ..small() }
 }
 
 /// The payload of a record in these tests: up to 300 bytes, known from its number.
@@ -35,28 +44,39 @@ impl Rig {
     }
 
     pub(crate) fn open_at(disk: Arc<dyn Disk>, start: impl Into<Start>) -> Result<Rig, OpenError> {
+        Rig::open_with(disk, small(), start)
+    }
+
+    pub(crate) fn open_with(
+        disk: Arc<dyn Disk>,
+        options: Options,
+        start: impl Into<Start>,
+    ) -> Result<Rig, OpenError> {
         let (sender, released) = channel();
+        let (tell, recovered) = channel();
         let mut replayed = Vec::new();
         let (journal, report) = Journal::open_on(
             disk,
-            small(),
+            options,
             start,
             |sequence, payload| {
                 replayed.push((sequence, payload.to_vec()));
                 Ok(())
             },
-            move |group: &mut Vec<Released<u64>>| {
-                // The test may have seen enough and gone.
-                group.drain(..).for_each(|one| drop(sender.send(one)));
+            // The test may have seen enough and gone.
+            move |notice: Notice<'_, u64>| match notice {
+                Notice::Released(group) => group.drain(..).for_each(|one| drop(sender.send(one))),
+                Notice::Recovered { head } => drop(tell.send(head)),
             },
         )?;
-        Ok(Rig { journal, report, replayed, released })
+        Ok(Rig { journal, report, replayed, released, recovered })
     }
 
     /// Appends one record, a group of its own, and returns what became of it.
     pub(crate) fn write(&self) -> Outcome {
-        let next = payload(self.journal.durable().0 + 1);
-        let sequence = self.journal.append(&next, 0).expect("appended");
+        let next = self.journal.barrier(0).expect("queued").0 + 1;
+        self.released.recv().expect("released");
+        let sequence = self.journal.append(&payload(next), 0).expect("appended");
         let released = self.released.recv().expect("released");
         assert_eq!(released.sequence, sequence);
         released.outcome

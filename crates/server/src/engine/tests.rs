@@ -6,7 +6,7 @@ use std::{
 };
 
 use dispatch::{IncidentEvent, RaiseAlert, Subject};
-use journal::{Options, Sequence};
+use journal::{Notice, Options, Sequence};
 use model::{CoordinateSystem, Kind, OfferId, Place};
 use roster::{Duty, Member, Size};
 
@@ -21,7 +21,8 @@ fn home() -> Place {
 }
 
 fn works(folder: &Path) -> Works {
-    let sink = |group: &mut Vec<journal::Released<Settled>>| {
+    let sink = |notice: Notice<'_, Settled>| {
+        let Notice::Released(group) = notice else { return };
         for Reply { done, verdicts } in group.drain(..).flat_map(|released| released.token.replies) {
             done(Answer { verdicts, durable: true });
         }

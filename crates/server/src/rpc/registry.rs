@@ -346,7 +346,7 @@ pub(crate) fn refused(why: Refused) -> Status {
     match why {
         Refused::Rejected(rejection) => rejected(&rejection),
         Refused::TooLong { .. } => bad_field(FieldFault::new("file", message)),
-        Refused::NotDurable(_) => {
+        Refused::NotDurable(_) | Refused::Waiting => {
             let info = ErrorDetails::with_error_info("NOT_DURABLE", DOMAIN, HashMap::new());
             Status::with_error_details(Code::Unavailable, message, info)
         }

@@ -205,7 +205,10 @@ async fn watch(
                 let _ = sender.send(Err(Status::resource_exhausted(message))).await;
                 return;
             }
-            Err(_) => Change::Heartbeat(v1::Heartbeat { at: Some(time_to_wire(app.clock.now())) }),
+            Err(_) => {
+                let at = Some(time_to_wire(app.clock.now()));
+                Change::Heartbeat(v1::Heartbeat { at, degraded: app.is_degraded() })
+            }
         };
         if send(&sender, change).await.is_err() {
             return;

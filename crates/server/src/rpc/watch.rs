@@ -76,7 +76,8 @@ impl Watch {
                 Ok(Err(broadcast::error::RecvError::Closed)) => return,
                 Err(_) => {
                     let at = Some(time_to_wire(self.app.clock.now()));
-                    self.send(Change::Heartbeat(v1::Heartbeat { at })).await
+                    let degraded = self.app.is_degraded();
+                    self.send(Change::Heartbeat(v1::Heartbeat { at, degraded })).await
                 }
             };
             if told.is_err() {
