@@ -13,7 +13,10 @@ JOBS := $(shell nproc)
 LOOM := $(or $(CARGO_TARGET_DIR),target)/loom
 BUF := tests/tools/node_modules/@bufbuild/buf-linux-x64/bin/buf
 
-.PHONY: help demo test soak defects loom miri bench deny tools
+KILLS := 100
+ALERTS := 100000
+
+.PHONY: help demo test soak siege defects loom miri bench deny tools
 
 help: ## Say what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -33,6 +36,10 @@ test: tools ## Run every check that decides what lands
 soak: ## Play as many simulated worlds and days as told: make soak SEEDS=10000000 DAYS=40000 FROM=1
 	cargo run --release --locked --package sim -- --seeds $(SEEDS) --from $(FROM) --jobs $(JOBS)
 	cargo run --release --locked --package sim -- --days $(DAYS) --from $(FROM) --jobs $(JOBS)
+
+siege: ## Kill a server again and again under load, and count what is lost or doubled: make siege KILLS=1000 ALERTS=1000000
+	cargo build --release --locked --package server --package tests
+	cargo run --release --locked --package tests --bin siege -- $(KILLS) $(ALERTS)
 
 defects: ## Plant each known mistake in a copy of the core and see whether simulated worlds find it
 	crates/sim/defects/run

@@ -38,8 +38,10 @@ pub struct Anhu {
 #[must_use]
 pub fn binary() -> PathBuf {
     let test = env::current_exe().expect("the test's own path");
-    let profile = test.ancestors().nth(2).expect("target/<profile>/deps/<test>");
-    let binary = profile.join("anhu");
+    // target/<profile>/deps/<test>, or target/<profile>/<program>.
+    let folders = test.ancestors().skip(1).take(2);
+    let binary = folders.map(|folder| folder.join("anhu")).find(|binary| binary.exists());
+    let binary = binary.unwrap_or_else(|| test.with_file_name("anhu"));
     assert!(binary.exists(), "{} is not built: run `cargo build -p server` first", binary.display());
     binary
 }
@@ -67,6 +69,23 @@ impl Anhu {
         config: &str,
         folder: Arc<tempfile::TempDir>,
     ) -> Self {
+        Self::launch(environment, config, folder)
+            .await
+            .unwrap_or_else(|log| panic!("anhu does not serve:\n{log}"))
+    }
+
+    /// As [`Anhu::start_under`].
+    ///
+    /// # Errors
+    /// Its log, when it ends before it says that it serves, or does not say so in time.
+    ///
+    /// # Panics
+    /// When it cannot be started at all.
+    pub async fn launch(
+        environment: &[(&str, String)],
+        config: &str,
+        folder: Arc<tempfile::TempDir>,
+    ) -> Result<Self, String> {
         let file = folder.path().join("anhu.toml");
         // Its own alerts would stand among those of the test.
         let quiet = if config.contains("[watchdog]") { "" } else { "\n[watchdog]\nevery_s = 0\n" };
@@ -97,9 +116,10 @@ impl Anhu {
         });
         let Ok((http, mqtt_port)) = ports.recv_timeout(PATIENCE) else {
             let _ = child.kill();
-            panic!("anhu does not serve:\n{}", log.lock().unwrap_or_else(PoisonError::into_inner).join("\n"));
+            let _ = child.wait();
+            return Err(log.lock().unwrap_or_else(PoisonError::into_inner).join("\n"));
         };
-        Self { child, folder, log, http: format!("http://{http}"), mqtt_port }
+        Ok(Self { child, folder, log, http: format!("http://{http}"), mqtt_port })
     }
 
     /// Kills it as a power cut would, and starts it again on the same data.
@@ -114,6 +134,11 @@ impl Anhu {
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|status| status.is_some())
     }
 
     /// Tells it to stop, waits for that, and says whether it ended well.
