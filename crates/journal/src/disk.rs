@@ -1,6 +1,6 @@
 //! Disk: the few things a journal asks of a directory, so that a test can let each of them fail.
 
-use crate::OpenError;
+use crate::{OpenError, UpkeepError};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 /// The file that the one writer of a directory keeps locked.
 const LOCK_FILE: &str = "lock";
+/// The file that whoever packs or trims keeps locked.
+const UPKEEP_LOCK_FILE: &str = "upkeep.lock";
 /// Zeros are written in pieces of this size, each flushed, so that a commit never waits behind a whole segment.
 static ZEROS: [u8; 1 << 18] = [0; 1 << 18];
 
@@ -88,13 +90,27 @@ impl RealDisk {
         let failed = |source| OpenError::Io { place: directory.display().to_string(), source };
         let directory = std::path::absolute(directory).map_err(failed)?;
         create_durably(&directory).map_err(failed)?;
-        let path = directory.join(LOCK_FILE);
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => Ok(RealDisk { directory, lock: Some(file) }),
-            Err(TryLockError::WouldBlock) => Err(OpenError::Locked(directory)),
-            Err(TryLockError::Error(source)) => Err(failed(source)),
+        match try_lock(&directory.join(LOCK_FILE)).map_err(failed)? {
+            Some(lock) => Ok(RealDisk { directory, lock: Some(lock) }),
+            None => Err(OpenError::Locked(directory)),
         }
+    }
+
+    /// Locks a directory against others that pack or trim, until this value is dropped. The writer is not kept out.
+    pub(crate) fn upkeep(directory: &Path) -> Result<RealDisk, UpkeepError> {
+        let failed = |source| UpkeepError::Io { place: directory.display().to_string(), source };
+        let directory = std::path::absolute(directory).map_err(failed)?;
+        match try_lock(&directory.join(UPKEEP_LOCK_FILE)).map_err(failed)? {
+            Some(lock) => Ok(RealDisk { directory, lock: Some(lock) }),
+            None => Err(UpkeepError::Busy(directory)),
+        }
+    }
+
+    /// Makes a directory for a copy if it is missing, and locks it like one to be packed.
+    pub(crate) fn keep(directory: &Path) -> Result<RealDisk, UpkeepError> {
+        let made = std::path::absolute(directory).and_then(|directory| create_durably(&directory));
+        made.map_err(|source| UpkeepError::Io { place: directory.display().to_string(), source })?;
+        RealDisk::upkeep(directory)
     }
 
     /// Looks at a directory without writing or locking anything.
@@ -179,6 +195,16 @@ impl SegmentFile for File {
 
     fn sync(&self) -> io::Result<()> {
         self.sync_data()
+    }
+}
+
+/// Locks a file, which is made if it is missing; nothing when somebody else has it locked.
+fn try_lock(path: &Path) -> io::Result<Option<File>> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(source)) => Err(source),
     }
 }
 

@@ -77,6 +77,14 @@ pub enum Fault {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// The file has the name of an archive, but does not unpack to the segment it was made from.
+    #[error("{place} is not a sound archive ({what}). Restore the journal from a backup")]
+    Archive {
+        /// The file.
+        place: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
     /// The file has another size than the one it was made with.
     #[error("{place} has {found} bytes instead of {expected}. Restore the journal from a backup")]
     Size {
@@ -183,6 +191,16 @@ pub enum ReadError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+impl ReadError {
+    /// Says whether there is no such file, or no longer.
+    pub(crate) fn is_not_found(&self) -> bool {
+        match self {
+            ReadError::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+            ReadError::Damaged(_) | ReadError::Behind { .. } => false,
+        }
+    }
 }
 
 impl From<ReadError> for OpenError {

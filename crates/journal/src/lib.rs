@@ -19,11 +19,15 @@
 //!   record before it. A missing file, a gap or a changed byte is named, never skipped.
 //! - **A checkpoint stands for what it says.** It is tied by a hash to the record up to which it goes: one of another
 //!   journal is refused, and a damaged one is told and left for the one before it.
+//! - **Packed is not changed.** An archive holds a segment as it was. It was read back and compared before the segment was
+//!   removed, and only archives are ever trimmed, the oldest first and never the last.
 //! - **One writer.** A second process that opens the same directory is refused.
 
+mod archive;
 mod backlog;
 pub mod checkpoint;
 mod committer;
+mod copy;
 mod disk;
 mod fault;
 mod format;
@@ -35,9 +39,11 @@ mod reserve;
 mod scan;
 pub mod testing;
 mod trouble;
+mod upkeep;
 mod verify;
 mod writer;
 
+pub use copy::{Copied, copy, copy_on};
 pub use disk::{Disk, RealDisk, SegmentFile};
 pub use fault::{AppendError, Failure, Fault, OpenError, ReadError};
 pub use format::Hash;
@@ -45,6 +51,7 @@ pub use journal::{Health, Journal, Notice, Outcome, Released};
 pub use read::{Records, hash_of, hash_of_on, read, read_after, read_after_on, read_on};
 pub use recover::{OpenReport, ReplayError, Start};
 pub use scan::Cut;
+pub use upkeep::{Packed, Trimmed, UpkeepError, pack, pack_on, trim, trim_on};
 pub use verify::{Verified, verify, verify_on};
 
 use std::time::Duration;

@@ -2,14 +2,15 @@
 
 use crate::disk::{Disk, RealDisk};
 use crate::format::SegmentHeader;
-use crate::scan::{self, Chain, Cursor, Segment, Step};
+use crate::scan::{self, Chain, Cursor, Form, Segment, Step};
 use crate::{Cut, Hash, ReadError, Sequence};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 /// Reads the records of the journal in `directory` in order, without changing anything. It begins with the oldest
-/// there is.
+/// there is. When the oldest segments are trimmed meanwhile, before they are read, it goes on with those that are left,
+/// and their numbers say so.
 pub fn read(directory: &Path) -> Records {
     read_on(Arc::new(RealDisk::read_only(directory)))
 }
@@ -22,7 +23,8 @@ pub fn read_on(disk: Arc<dyn Disk>) -> Records {
 /// Reads the records after `from` in order, without changing anything. Segments that end before are not opened.
 ///
 /// The first item is [`ReadError::Behind`] when the record after `from` has been trimmed: so nothing is left out
-/// unnoticed. There is none when the journal ends at or before `from`.
+/// unnoticed. There is none when the journal ends at or before `from`. Records that are trimmed later, while older ones
+/// are read, are missing among the numbers.
 pub fn read_after(directory: &Path, from: Sequence) -> Records {
     read_after_on(Arc::new(RealDisk::read_only(directory)), from)
 }
@@ -71,6 +73,10 @@ pub struct Records {
     firsts: Vec<u64>,
     /// The index in `firsts` of the segment to read next.
     next: usize,
+    segments: usize,
+    archives: usize,
+    /// The record after which to begin, if the next one must be there.
+    after: Option<Sequence>,
     /// Records up to this one are checked, but not handed out.
     from: u64,
     /// The chain at `from`, once it is passed.
@@ -88,21 +94,31 @@ enum Place {
 
 impl Records {
     /// The records after `from`, or all there are.
-    fn of(disk: Arc<dyn Disk>, from: Option<Sequence>) -> Records {
+    fn of(disk: Arc<dyn Disk>, after: Option<Sequence>) -> Records {
         let (firsts, mut failed) = match scan::segments(&*disk) {
             Ok(firsts) => (firsts, None),
             Err(error) => (Vec::new(), Some(error)),
         };
         let mut next = 0;
-        if let (Some(from), Some(oldest)) = (from, firsts.first()) {
-            next = scan::segment_after(&firsts, from);
-            if from.0.saturating_add(1) < *oldest {
-                failed = Some(ReadError::Behind { from, oldest: Sequence(*oldest) });
-            }
+        if let (Some(after), Some(oldest)) = (after, firsts.first()) {
+            next = scan::segment_after(&firsts, after);
+            failed = behind(after, *oldest).or(failed);
         }
-        let from = from.unwrap_or_default().0;
+        let from = after.unwrap_or_default().0;
         let (passed, place) = (Chain::default(), Place::Start);
-        Records { disk, firsts, next, from, passed, place, cut: None, failed }
+        Records {
+            disk,
+            firsts,
+            next,
+            segments: 0,
+            archives: 0,
+            after,
+            from,
+            passed,
+            place,
+            cut: None,
+            failed,
+        }
     }
 
     /// Returns the torn end, once all records are read.
@@ -120,9 +136,9 @@ impl Records {
         self.reached().hash
     }
 
-    /// Returns how many segment files there were when reading began.
-    pub(crate) fn segments(&self) -> usize {
-        self.firsts.len()
+    /// Returns how many segments were read, and how many of them were archives.
+    pub(crate) fn segments(&self) -> (usize, usize) {
+        (self.segments, self.archives)
     }
 
     fn reached(&self) -> Chain {
@@ -159,7 +175,7 @@ impl Records {
                 if cursor.chain.head == self.from {
                     self.passed = cursor.chain;
                 }
-                match cursor.next(segment)? {
+                match cursor.next_alive(segment, &*self.disk)? {
                     Step::Record { sequence, .. } if sequence.0 <= self.from => continue,
                     Step::Record { sequence, payload } => return Ok(Some((sequence, payload))),
                     Step::End { torn, .. } => {
@@ -174,8 +190,12 @@ impl Records {
         }
     }
 
+    /// Goes on to the segment that starts with `first`, or to the oldest one when it was trimmed meanwhile.
     fn enter(&mut self, first: u64) -> Result<(), ReadError> {
-        let segment = Segment::load(&*self.disk, first)?;
+        let segment = match Segment::load(&*self.disk, first) {
+            Err(error) if error.is_not_found() => return self.go_on_after_trimming(first, error),
+            outcome => outcome?,
+        };
         let chain = match &self.place {
             Place::Between(before, chain) => {
                 scan::check_neighbours(&*self.disk, before, &segment.header)?;
@@ -184,9 +204,38 @@ impl Records {
             Place::Start | Place::Inside(_) => Chain::before(&segment.header),
         };
         let cursor = Cursor::start(&segment, chain, self.firsts.get(self.next).copied())?;
+        self.segments += 1;
+        self.archives += usize::from(segment.form == Form::Packed);
         self.place = Place::Inside(Box::new((segment, cursor)));
         Ok(())
     }
+
+    /// The oldest segments may be trimmed while they are read; then reading goes on at the oldest that is left. A segment
+    /// that is missing behind an older one was not trimmed.
+    fn go_on_after_trimming(&mut self, missing: u64, error: ReadError) -> Result<(), ReadError> {
+        let firsts = scan::segments(&*self.disk)?;
+        match firsts.first() {
+            Some(oldest) if *oldest > missing => {
+                let is_at_start = matches!(self.place, Place::Start);
+                if let Some(error) =
+                    self.after.filter(|_| is_at_start).and_then(|after| behind(after, *oldest))
+                {
+                    return Err(error);
+                }
+            }
+            Some(_) | None => return Err(error),
+        }
+        self.place = Place::Start;
+        self.firsts = firsts;
+        self.next = 0;
+        Ok(())
+    }
+}
+
+/// Returns an error when the record after `from` has been trimmed.
+fn behind(from: Sequence, oldest: u64) -> Option<ReadError> {
+    let is_behind = from.0.saturating_add(1) < oldest;
+    if is_behind { Some(ReadError::Behind { from, oldest: Sequence(oldest) }) } else { None }
 }
 
 impl Iterator for Records {

@@ -1,10 +1,11 @@
 //! Recover: what does the journal hold after the last run, whatever ended it?
 
+use crate::archive;
 use crate::checkpoint::Checkpoint;
 use crate::disk::{Disk, write_all};
 use crate::fault::at;
 use crate::reserve::Reserve;
-use crate::scan::{self, Chain, Cursor, Segment, Step};
+use crate::scan::{self, Chain, Cursor, Form, Segment, Step};
 use crate::writer::{self, Tail, Writer};
 use crate::{Cut, Hash, OpenError, Options, Sequence};
 use std::io;
@@ -153,6 +154,9 @@ impl End<'_> {
     /// later flush would write them. Its records were just replayed, so from now on they must be as safe as any other.
     fn settle(&self, disk: &dyn Disk) -> io::Result<Tail> {
         let End { segment, cursor, offset, cut } = *self;
+        if segment.form == Form::Packed {
+            archive::restore(disk, segment)?;
+        }
         let file = disk.open(&scan::segment_name(segment.header.first))?;
         if let Some(cut) = cut {
             write_all(&*file, &vec![0; cut.bytes as usize], cut.offset)?;

@@ -1,14 +1,17 @@
 //! Scan: which records does a directory hold, and is its end torn or damaged?
 
-use crate::disk::Disk;
+use crate::archive;
+use crate::disk::{Disk, SegmentFile};
 use crate::format::{
     self, HeaderFlaw, Kind, RECORD_HEADER, RecordHeader, SEGMENT_HEADER, SegmentHeader, Slot, all_zero,
     slot_bytes,
 };
 use crate::{Fault, Hash, ReadError, Sequence};
+use std::io;
 use std::ops::Range;
 
 const SUFFIX: &str = ".seg";
+const ARCHIVE_SUFFIX: &str = ".seg.zst";
 const DIGITS: usize = 20;
 
 /// The end of a journal that a crash left half written. No record in it was ever released as durable.
@@ -48,7 +51,16 @@ impl Chain {
 pub(crate) struct Segment {
     pub(crate) place: String,
     pub(crate) header: SegmentHeader,
+    pub(crate) form: Form,
     bytes: Vec<u8>,
+}
+
+/// How a segment lies on the disk. When it lies there in both forms, the plain one goes before: the archive may be half
+/// made, or older.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Plain,
+    Packed,
 }
 
 /// What a [`Cursor`] finds next.
@@ -78,11 +90,16 @@ pub(crate) fn segment_name(first: u64) -> String {
     format!("{first:0DIGITS$}{SUFFIX}")
 }
 
+pub(crate) fn archive_name(first: u64) -> String {
+    format!("{first:0DIGITS$}{ARCHIVE_SUFFIX}")
+}
+
 /// Returns the first sequence of each segment in the directory, in order.
 pub(crate) fn segments(disk: &dyn Disk) -> Result<Vec<u64>, ReadError> {
     let names = disk.list().map_err(|source| ReadError::Io { place: disk.place(""), source })?;
     let mut firsts: Vec<u64> = names.iter().filter_map(|name| segment_first(name)).collect();
     firsts.sort_unstable();
+    firsts.dedup();
     Ok(firsts)
 }
 
@@ -93,39 +110,89 @@ pub(crate) fn segment_after(firsts: &[u64], from: Sequence) -> usize {
 }
 
 fn segment_first(name: &str) -> Option<u64> {
-    let digits = name.strip_suffix(SUFFIX)?;
+    let digits = name.strip_suffix(SUFFIX).or_else(|| name.strip_suffix(ARCHIVE_SUFFIX))?;
     let all_digits = digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
     if all_digits { digits.parse().ok() } else { None }
 }
 
-/// Reads and checks the header of a segment, and the size of its file.
+/// A segment's file, in whichever form it lies there.
+pub(crate) struct Found {
+    pub(crate) place: String,
+    pub(crate) form: Form,
+    pub(crate) file: Box<dyn SegmentFile>,
+}
+
+impl Found {
+    pub(crate) fn open(disk: &dyn Disk, first: u64) -> Result<Found, ReadError> {
+        let open = |form| {
+            let name = match form {
+                Form::Plain => segment_name(first),
+                Form::Packed => archive_name(first),
+            };
+            let place = disk.place(&name);
+            match disk.open(&name) {
+                Ok(file) => Ok(Found { place, form, file }),
+                Err(source) => Err(ReadError::Io { place, source }),
+            }
+        };
+        // Between two looks one form may have become the other, either way.
+        for form in [Form::Plain, Form::Packed] {
+            match open(form) {
+                Err(error) if error.is_not_found() => {}
+                outcome => return outcome,
+            }
+        }
+        open(Form::Plain)
+    }
+
+    /// Reads the file as it is.
+    pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; self.file.size()? as usize];
+        self.file.read_exact_at(&mut bytes, 0)?;
+        Ok(bytes)
+    }
+
+    /// Reads and checks the header, and the size of the file as far as the header tells it.
+    pub(crate) fn header(&self, first: u64) -> Result<SegmentHeader, ReadError> {
+        let place = &self.place;
+        let failed = |source| ReadError::Io { place: place.clone(), source };
+        let flaw = |what| ReadError::from(Fault::Header { place: place.clone(), what });
+        let size = self.file.size().map_err(failed)?;
+        let start = match self.form {
+            Form::Plain => 0,
+            Form::Packed => archive::HEADER_AT,
+        };
+        if size < (start + SEGMENT_HEADER) as u64 {
+            return Err(flaw("it is shorter than a header"));
+        }
+        let mut bytes = [0; archive::HEADER_AT + SEGMENT_HEADER];
+        let bytes = &mut bytes[..start + SEGMENT_HEADER];
+        self.file.read_exact_at(bytes, 0).map_err(failed)?;
+        if self.form == Form::Packed && !archive::is_preamble(&bytes[..start]) {
+            return Err(flaw("it does not start as an archive"));
+        }
+        let header = SegmentHeader::decode(&format::array_at(bytes, start));
+        let header = header.map_err(|header_flaw| match header_flaw {
+            HeaderFlaw::Magic => flaw("it does not start with ANHUJRNL"),
+            HeaderFlaw::Checksum => flaw("the checksum of its header is wrong"),
+            HeaderFlaw::Version(found) => Fault::Version { place: place.clone(), found }.into(),
+        })?;
+        if header.first != first || first == 0 {
+            return Err(flaw("its name is not the number of its first record"));
+        }
+        if self.form == Form::Plain && header.bytes != size {
+            return Err(Fault::Size { place: place.clone(), expected: header.bytes, found: size }.into());
+        }
+        if header.bytes > format::MAX_SEGMENT_BYTES || header.bytes < SEGMENT_HEADER as u64 {
+            return Err(flaw("it has a size that no segment has"));
+        }
+        Ok(header)
+    }
+}
+
+/// Reads and checks the header of a segment.
 pub(crate) fn header(disk: &dyn Disk, first: u64) -> Result<SegmentHeader, ReadError> {
-    let name = segment_name(first);
-    let place = disk.place(&name);
-    let failed = |source| ReadError::Io { place: place.clone(), source };
-    let file = disk.open(&name).map_err(failed)?;
-    let size = file.size().map_err(failed)?;
-    let flaw = |what| Fault::Header { place: place.clone(), what };
-    if size < SEGMENT_HEADER as u64 {
-        return Err(flaw("it is shorter than a header").into());
-    }
-    let mut bytes = [0; SEGMENT_HEADER];
-    file.read_exact_at(&mut bytes, 0).map_err(failed)?;
-    let header = SegmentHeader::decode(&bytes).map_err(|header_flaw| match header_flaw {
-        HeaderFlaw::Magic => flaw("it does not start with ANHUJRNL"),
-        HeaderFlaw::Checksum => flaw("the checksum of its header is wrong"),
-        HeaderFlaw::Version(found) => Fault::Version { place: place.clone(), found },
-    })?;
-    if header.first != first || first == 0 {
-        return Err(flaw("its name is not the number of its first record").into());
-    }
-    if header.bytes != size {
-        return Err(Fault::Size { place, expected: header.bytes, found: size }.into());
-    }
-    if size > format::MAX_SEGMENT_BYTES {
-        return Err(flaw("it is larger than any segment").into());
-    }
-    Ok(header)
+    Found::open(disk, first)?.header(first)
 }
 
 /// Checks that `next` is the segment made after `before`, as far as their headers tell.
@@ -145,19 +212,42 @@ pub(crate) fn check_neighbours(
     })
 }
 
+/// Checks that the segment with the header `next` goes on with the hash at which `chain` has come to its start.
+pub(crate) fn check_previous(disk: &dyn Disk, next: &SegmentHeader, chain: &Chain) -> Result<(), Fault> {
+    if next.previous == chain.hash {
+        return Ok(());
+    }
+    let (says, has) = (next.previous, chain.hash);
+    let place = disk.place(&segment_name(next.first));
+    Err(Fault::BrokenChain { place, offset: 0, sequence: Sequence(next.first), says, has })
+}
+
 impl Segment {
     /// Reads a whole segment.
     pub(crate) fn load(disk: &dyn Disk, first: u64) -> Result<Segment, ReadError> {
-        let header = header(disk, first)?;
-        let name = segment_name(first);
-        let place = disk.place(&name);
-        let mut bytes = vec![0; header.bytes as usize];
-        let read = disk.open(&name).and_then(|file| file.read_exact_at(&mut bytes, 0));
-        read.map_err(|source| ReadError::Io { place: place.clone(), source })?;
-        Ok(Segment { place, header, bytes })
+        let found = Found::open(disk, first)?;
+        let header = found.header(first)?;
+        let Found { place, form, file } = found;
+        let failed = |source| ReadError::Io { place: place.clone(), source };
+        let bytes = match form {
+            Form::Plain => {
+                let mut bytes = vec![0; header.bytes as usize];
+                file.read_exact_at(&mut bytes, 0).map_err(failed)?;
+                bytes
+            }
+            Form::Packed => archive::unpack(&*file, &header)
+                .map_err(failed)?
+                .map_err(|what| Fault::Archive { place: place.clone(), what })?,
+        };
+        Ok(Segment { place, header, form, bytes })
     }
 
-    /// Returns the bytes of the file in `range`.
+    /// Returns the size of the segment in bytes, unpacked.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Returns the bytes of the segment in `range`.
     pub(crate) fn bytes(&self, range: Range<usize>) -> &[u8] {
         &self.bytes[range]
     }
@@ -206,6 +296,19 @@ impl Cursor {
                 Slot::Blank => return self.end(segment, "zeros instead of a record"),
                 Slot::Flawed(what) => return self.end(segment, what),
             }
+        }
+    }
+
+    /// Like [`next`](Cursor::next), of a journal that may be written meanwhile. The end of its last segment is read piece by
+    /// piece while records come in, so a later one may be seen without an earlier one: what is wrong there is looked at
+    /// once more, and what is damaged stays damaged.
+    pub(crate) fn next_alive(&mut self, segment: &mut Segment, disk: &dyn Disk) -> Result<Step, ReadError> {
+        match self.next(segment) {
+            Err(_) if self.next_first.is_none() => {
+                *segment = Segment::load(disk, segment.header.first)?;
+                Ok(self.next(segment)?)
+            }
+            outcome => Ok(outcome?),
         }
     }
 

@@ -9,8 +9,10 @@ use std::sync::Arc;
 /// What a check of all records found.
 #[derive(Debug)]
 pub struct Verified {
-    /// How many segment files there are.
+    /// How many segments were read, up to the first fault.
     pub segments: usize,
+    /// How many of them were archives.
+    pub archives: usize,
     /// How many sound records were read, up to the first fault.
     pub records: u64,
     /// The sum of their payloads in bytes.
@@ -40,7 +42,8 @@ pub fn verify(directory: &Path) -> Verified {
 pub fn verify_on(disk: Arc<dyn Disk>) -> Verified {
     let mut reader = read_on(disk);
     let mut verified = Verified {
-        segments: reader.segments(),
+        segments: 0,
+        archives: 0,
         records: 0,
         payload_bytes: 0,
         first: Sequence(0),
@@ -60,6 +63,7 @@ pub fn verify_on(disk: Arc<dyn Disk>) -> Verified {
             Err(fault) => verified.fault = Some(fault),
         }
     }
+    (verified.segments, verified.archives) = reader.segments();
     (verified.head, verified.head_hash) = (reader.head(), reader.hash());
     verified.cut = reader.cut().cloned();
     verified

@@ -1,5 +1,6 @@
 //! Writer: how does a group of records get onto the disk?
 
+use crate::archive::UNPACKING;
 use crate::backlog::{Backlog, Group};
 use crate::disk::{Disk, SegmentFile, write_all};
 use crate::fault::at;
@@ -45,7 +46,9 @@ type Spare = JoinHandle<io::Result<Box<dyn SegmentFile>>>;
 
 /// Removes segments that were made ahead, or not to the end, by an earlier run or before a failure.
 pub(crate) fn remove_leftovers(disk: &dyn Disk) -> Result<(), OpenError> {
-    [SPARE, OVERSIZED, FRESH].iter().try_for_each(|name| disk.remove(name).map_err(at(&disk.place(name))))
+    [SPARE, OVERSIZED, FRESH, UNPACKING]
+        .iter()
+        .try_for_each(|name| disk.remove(name).map_err(at(&disk.place(name))))
 }
 
 impl Writer {

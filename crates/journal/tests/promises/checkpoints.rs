@@ -1,6 +1,6 @@
 //! A checkpoint is there as a whole or not at all, stands for this journal only, and is never read wrong.
 
-use crate::rig::{Rig, payload};
+use crate::rig::{Rig, journal_of, payload};
 use crate::watched::Watched;
 use journal::checkpoint::{self, Checkpoint, CheckpointError};
 use journal::testing::{FaultyDisk, PowerCut, random};
@@ -29,14 +29,6 @@ fn newest(disk: &FaultyDisk) -> Vec<Result<Checkpoint, CheckpointError>> {
 
 fn files(disk: &FaultyDisk) -> Vec<String> {
     disk.list().expect("listed").into_iter().filter(|name| name.starts_with("checkpoint")).collect()
-}
-
-fn journal_of(records: u64) -> FaultyDisk {
-    let disk = FaultyDisk::new();
-    let rig = Rig::open(Arc::new(disk.clone())).expect("opens");
-    rig.write_durably(records);
-    rig.journal.close().expect("closes");
-    disk
 }
 
 #[test]

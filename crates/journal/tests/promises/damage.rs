@@ -1,6 +1,6 @@
 //! A torn end is cut and reported; damage to what was flushed is refused; nothing is ever left out silently.
 
-use crate::rig::{Rig, payload};
+use crate::rig::{Rig, journal_of, payload};
 use journal::testing::{FaultyDisk, PowerCut, random};
 use journal::{Disk, Fault, OpenError, ReadError, Sequence};
 use std::sync::Arc;
@@ -17,11 +17,7 @@ fn crashed(records: u64) -> FaultyDisk {
 }
 
 fn closed(records: u64) -> FaultyDisk {
-    let disk = FaultyDisk::new();
-    let rig = Rig::open(Arc::new(disk.clone())).expect("opens");
-    rig.write_durably(records);
-    rig.journal.close().expect("closes");
-    disk.after(PowerCut::LosesAll)
+    journal_of(records).after(PowerCut::LosesAll)
 }
 
 /// Where record `sequence` starts in the first segment.

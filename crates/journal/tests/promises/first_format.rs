@@ -1,7 +1,7 @@
 //! Journals of the first format open for ever.
 
 use crate::rig::payload;
-use journal::{Journal, Notice, Sequence};
+use journal::{Journal, Notice, Sequence, checkpoint};
 use std::path::{Path, PathBuf};
 
 /// Copies a committed journal, so that the test may write to it.
@@ -43,4 +43,26 @@ fn a_journal_of_the_first_format_with_a_torn_end_opens_and_goes_on() {
     journal.append(b"goes on", ()).expect("appended");
     journal.close().expect("closes");
     assert_eq!(open().expect("opens").1.head, Sequence(10));
+}
+
+#[test]
+fn a_journal_that_was_packed_and_trimmed_in_the_first_format_opens_at_its_checkpoints() {
+    let (_directory, path) = fixture("packed");
+    let verified = journal::verify(&path);
+    assert!(verified.fault.is_none() && verified.cut.is_none());
+    assert_eq!((verified.first, verified.head), (Sequence(22), Sequence(60)));
+    assert!(verified.archives > 1 && verified.segments == verified.archives + 1);
+    assert_eq!(verified.head_hash.to_string(), include_str!("../fixtures/v1/packed.hash").trim());
+    for record in journal::read(&path) {
+        let (sequence, bytes) = record.expect("sound");
+        assert_eq!(bytes, payload(sequence.0));
+    }
+    let checkpoints: Vec<_> = checkpoint::newest(&path).map(|found| found.expect("sound")).collect();
+    assert_eq!(checkpoints.iter().map(|found| found.sequence.0).collect::<Vec<_>>(), [50, 30]);
+    for found in checkpoints {
+        assert_eq!(found.state, payload(found.sequence.0).repeat(3));
+        let sink = |_: Notice<'_, ()>| {};
+        let opened = Journal::open(&path, crate::rig::small(), &found, |_, _| Ok(()), sink);
+        assert_eq!(opened.expect("opens").1.replayed, 60 - found.sequence.0);
+    }
 }

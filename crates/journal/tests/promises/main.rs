@@ -1,7 +1,9 @@
 //! Promises: does the journal keep them, whatever happens to the disk and the process?
 
 mod appending;
+mod archives;
 mod checkpoints;
+mod copies;
 mod crashes;
 mod damage;
 mod failures;

@@ -1,6 +1,6 @@
 //! Rig: a journal whose records are known, and the check that they all came back.
 
-use journal::testing::random;
+use journal::testing::{FaultyDisk, random};
 use journal::{Disk, Journal, Notice, OpenError, OpenReport, Options, Outcome, Released, Sequence, Start};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -97,4 +97,23 @@ impl Rig {
             assert_eq!(*bytes, payload(sequence.0), "record {sequence}");
         }
     }
+}
+
+/// A journal of so many records that was closed, each record flushed alone.
+pub(crate) fn journal_of(records: u64) -> FaultyDisk {
+    let disk = FaultyDisk::new();
+    let rig = Rig::open(Arc::new(disk.clone())).expect("opens");
+    rig.write_durably(records);
+    rig.journal.close().expect("closes");
+    disk
+}
+
+/// Asserts that the journal on this disk holds exactly the records `first` to `last`, each as it was written.
+pub(crate) fn check_read(disk: &FaultyDisk, first: u64, last: u64) {
+    let read: Vec<_> =
+        journal::read_on(Arc::new(disk.clone())).map(|record| record.expect("sound")).collect();
+    assert_eq!(read, (first..=last).map(|n| (Sequence(n), payload(n))).collect::<Vec<_>>());
+    let verified = journal::verify_on(Arc::new(disk.clone()));
+    assert!(verified.fault.is_none() && verified.cut.is_none());
+    assert_eq!((verified.first, verified.head), (Sequence(first), Sequence(last)));
 }
