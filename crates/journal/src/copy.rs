@@ -2,7 +2,6 @@
 
 use crate::archive;
 use crate::disk::{Disk, RealDisk};
-use crate::format::SegmentHeader;
 use crate::scan::{self, Chain, Cursor, Form, Found, Segment, Step};
 use crate::upkeep::{UpkeepError, write_archive};
 use crate::{Hash, Sequence};
@@ -54,6 +53,7 @@ pub fn copy_on(
 ) -> Result<Copied, UpkeepError> {
     let firsts = scan::segments(from)?;
     let there = scan::segments(to)?;
+    scan::check_order(from, &firsts)?;
     check_not_foreign(from, &firsts, to, &there)?;
     let mut copied = Copied { left: firsts.len(), ..Copied::default() };
     let mut chain = None;
@@ -74,16 +74,8 @@ pub fn copy_on(
         copied.left -= 1;
         progress(&copied);
     }
-    // What is there now is looked at as a whole: each segment goes on where the one before it ends.
     let all = scan::segments(to)?;
-    let mut before: Option<SegmentHeader> = None;
-    for first in &all {
-        let header = scan::header(to, *first)?;
-        if let Some(before) = before {
-            scan::check_neighbours(to, &before, &header)?;
-        }
-        before = Some(header);
-    }
+    scan::check_order(to, &all)?;
     let first = all.first().copied().unwrap_or_default();
     copied.first = Sequence(if copied.head.0 >= first { first } else { 0 });
     Ok(copied)

@@ -198,6 +198,11 @@ impl SegmentFile for File {
     }
 }
 
+/// Says whether a writer has the journal in `directory` open now, in this process or another.
+pub fn is_in_use(directory: &Path) -> bool {
+    RealDisk::read_only(directory).is_in_use()
+}
+
 /// Locks a file, which is made if it is missing; nothing when somebody else has it locked.
 fn try_lock(path: &Path) -> io::Result<Option<File>> {
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;

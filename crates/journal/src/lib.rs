@@ -44,7 +44,7 @@ mod verify;
 mod writer;
 
 pub use copy::{Copied, copy, copy_on};
-pub use disk::{Disk, RealDisk, SegmentFile};
+pub use disk::{Disk, RealDisk, SegmentFile, is_in_use};
 pub use fault::{AppendError, Failure, Fault, OpenError, ReadError};
 pub use format::Hash;
 pub use journal::{Health, Journal, Notice, Outcome, Released};

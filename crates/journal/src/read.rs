@@ -153,6 +153,7 @@ impl Records {
     pub(crate) fn step(&mut self) -> Option<Result<(Sequence, &[u8]), ReadError>> {
         match self.advance() {
             Err(fault) => {
+                let fault = self.missing_segment().unwrap_or(fault);
                 self.next = self.firsts.len();
                 self.place = Place::Between(SegmentHeader::default(), self.reached());
                 Some(Err(fault))
@@ -163,6 +164,13 @@ impl Records {
                 Place::Start | Place::Between(..) => None,
             },
         }
+    }
+
+    /// Says whether the file behind the one being read does not follow it: then records are not damaged, but missing.
+    fn missing_segment(&self) -> Option<ReadError> {
+        let Place::Inside(inside) = &self.place else { return None };
+        let next = scan::header(&*self.disk, *self.firsts.get(self.next)?).ok()?;
+        scan::check_neighbours(&*self.disk, &inside.0.header, &next).err().map(ReadError::from)
     }
 
     fn advance(&mut self) -> Result<Option<(Sequence, Range<usize>)>, ReadError> {

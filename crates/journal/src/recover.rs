@@ -88,7 +88,7 @@ pub(crate) fn recover(
         return Ok((writer, report));
     };
     check_not_behind(from, firsts[0])?;
-    check_headers(&*disk, &firsts)?;
+    scan::check_order(&*disk, &firsts)?;
     let needed = scan::segment_after(&firsts, from);
     let mut chain = Chain::before(&scan::header(&*disk, firsts[needed])?);
     start.check(&chain)?;
@@ -174,18 +174,6 @@ impl End<'_> {
         tail.mark(chain.head)?;
         Ok(tail)
     }
-}
-
-fn check_headers(disk: &dyn Disk, firsts: &[u64]) -> Result<(), OpenError> {
-    let mut before = None;
-    for first in firsts {
-        let header = scan::header(disk, *first)?;
-        if let Some(before) = before {
-            scan::check_neighbours(disk, &before, &header)?;
-        }
-        before = Some(header);
-    }
-    Ok(())
 }
 
 fn check_not_behind(from: Sequence, oldest: u64) -> Result<(), OpenError> {

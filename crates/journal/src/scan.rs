@@ -212,6 +212,19 @@ pub(crate) fn check_neighbours(
     })
 }
 
+/// Checks that each segment was made after the one before it, as far as their headers tell.
+pub(crate) fn check_order(disk: &dyn Disk, firsts: &[u64]) -> Result<(), ReadError> {
+    let mut before = None;
+    for first in firsts {
+        let header = header(disk, *first)?;
+        if let Some(before) = before {
+            check_neighbours(disk, &before, &header)?;
+        }
+        before = Some(header);
+    }
+    Ok(())
+}
+
 /// Checks that the segment with the header `next` goes on with the hash at which `chain` has come to its start.
 pub(crate) fn check_previous(disk: &dyn Disk, next: &SegmentHeader, chain: &Chain) -> Result<(), Fault> {
     if next.previous == chain.hash {

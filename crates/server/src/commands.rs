@@ -1,9 +1,11 @@
 //! The command line: one file for each command, one line here.
 
+mod backup;
 mod check_config;
 mod demo;
 mod import;
 mod journal;
+mod restore;
 mod serve;
 mod simulate;
 mod token;
@@ -30,6 +32,8 @@ enum Command {
     Import(import::Arguments),
     #[command(subcommand)]
     Journal(journal::Command),
+    Backup(backup::Arguments),
+    Restore(restore::Arguments),
     Completions(Completions),
 }
 
@@ -52,6 +56,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Token(arguments) => token::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Journal(command) => journal::run(&command),
+        Command::Backup(arguments) => backup::run(&arguments),
+        Command::Restore(arguments) => restore::run(&arguments),
         Command::Completions(Completions { shell }) => {
             clap_complete::generate(shell, &mut Arguments::command(), "anhu", &mut std::io::stdout());
             Ok(())
