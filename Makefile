@@ -8,13 +8,13 @@ PACKAGES := mosquitto mosquitto-clients curl faketime
 SEEDS := 1000000
 DAYS := 2000
 FROM := 1
+# Of a siege.
+KILLS := 100
+ALERTS := 100000
 JOBS := $(shell nproc)
 # Apart, because everything below the roster is built with other flags.
 LOOM := $(or $(CARGO_TARGET_DIR),target)/loom
 BUF := tests/tools/node_modules/@bufbuild/buf-linux-x64/bin/buf
-
-KILLS := 100
-ALERTS := 100000
 
 .PHONY: help demo test soak siege defects loom miri bench deny tools
 
