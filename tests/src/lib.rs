@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: real servers, real brokers, real clients.
 
 pub mod anhu;
+pub mod clock;
 pub mod mosquitto;
 pub mod siege;
 pub mod wait;

@@ -122,3 +122,87 @@ async fn a_checkpoint_of_another_journal_is_refused_with_what_to_do() {
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(told.contains("checkpoint") && told.contains("restored from an older backup"), "{told}");
 }
+
+/// Messages that nobody can read and that are long: so many fill a segment of the journal.
+async fn fill_a_segment(anhu: &Anhu, round: usize) {
+    let mut options = MqttOptions::new("filler", "127.0.0.1", anhu.mqtt_port);
+    options.set_keep_alive(std::time::Duration::from_secs(30)).set_inflight(20);
+    options.set_max_packet_size(1 << 20, 1 << 20);
+    let (client, mut events) = AsyncClient::new(options, LONG_ONES);
+    for number in 0..LONG_ONES {
+        let payload = format!("{round} {number} ").repeat(6000);
+        client.try_publish("anhu/v1/wrist-1/alert", QoS::AtLeastOnce, false, payload).expect("there is room");
+    }
+    let mut acked = 0;
+    while acked < LONG_ONES {
+        if let Event::Incoming(Packet::PubAck(_)) = events.poll().await.expect("a connection") {
+            acked += 1;
+        }
+    }
+}
+
+/// About 40 KiB each, so more than the 16 MiB of a segment.
+const LONG_ONES: usize = 500;
+
+fn segments(anhu: &Anhu) -> (usize, usize) {
+    let files = fs::read_dir(anhu.data().join("journal/dispatch")).expect("the journal's folder");
+    let names: Vec<String> =
+        files.map(|file| file.expect("a file").file_name().to_string_lossy().into_owned()).collect();
+    let of = |ending: &str| names.iter().filter(|name| name.ends_with(ending)).count();
+    (of(".seg"), of(".seg.zst"))
+}
+
+fn verified(anhu: &Anhu) -> String {
+    let folder = anhu.data();
+    let output = std::process::Command::new(tests::anhu::binary())
+        .args(["journal", "verify", "--data-dir"])
+        .arg(folder)
+        .output();
+    let output = output.expect("anhu runs");
+    let told =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{told}");
+    told
+}
+
+#[tokio::test]
+async fn old_segments_are_packed_and_in_the_end_removed_and_everything_open_is_still_known() {
+    let folder = folder();
+    let clock = folder.path().join("clock");
+    fs::write(&clock, "+0").expect("a clock");
+    let config = format!("{OFTEN}keep_days = 365\n");
+    let mut anhu =
+        Anhu::start_under(&tests::clock::shifted_by(&clock), &config, std::sync::Arc::clone(&folder)).await;
+    press(&anhu, 0, 60).await;
+    fill_a_segment(&anhu, 1).await;
+    wait::until("the first segment is packed", async || (segments(&anhu).1 >= 1).then_some(())).await;
+    let before = everything(&anhu).await;
+    anhu.kill();
+    assert!(verified(&anhu).contains("1 of them packed; first 1,"), "{}", verified(&anhu));
+
+    fs::write(&clock, "+400d").expect("a clock more than a year later");
+    anhu =
+        Anhu::start_under(&tests::clock::shifted_by(&clock), &config, std::sync::Arc::clone(&folder)).await;
+    let names = |incidents: &[v1::Incident]| {
+        incidents.iter().map(|incident| incident.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&everything(&anhu).await), names(&before), "nobody has closed them");
+    for round in 0..4 {
+        press(&anhu, 1000 + 60 * round, 60).await;
+        wait::until("a checkpoint", async || {
+            (anhu.log().matches("a checkpoint was kept").count() > round).then_some(())
+        })
+        .await;
+    }
+    wait::until("the old segment is removed", async || anhu.log().contains("were removed").then_some(()))
+        .await;
+    anhu.kill();
+    let told = verified(&anhu);
+    assert!(!told.contains("first 1,"), "{told}");
+    let anhu = Anhu::start_under(&tests::clock::shifted_by(&clock), &config, folder).await;
+    let after = names(&everything(&anhu).await);
+    assert!(
+        names(&before).iter().all(|name| after.contains(name)),
+        "what was open a year ago is still known"
+    );
+}

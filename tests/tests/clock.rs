@@ -1,26 +1,13 @@
 //! Somebody sets the clock of the machine, and everything happens when it should.
 
-use std::{path::Path, process::Command, time::Instant};
+use std::time::Instant;
 
 use tests::{
     anhu::{Anhu, folder},
+    clock::shifted_by,
     mosquitto, wait, world,
 };
 use wire::v1;
-
-/// The variables under which a program sees the system's clock shifted by what `file` says, such as `+1h`. Clocks that
-/// only measure how long something takes are left alone, as setting the real one leaves them.
-fn shifted_by(file: &Path) -> Vec<(&'static str, String)> {
-    let listed = Command::new("dpkg").args(["-L", "libfaketime"]).output().expect("Debian's package manager");
-    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
-    let library = listed.lines().find(|line| line.ends_with("/libfaketimeMT.so.1"));
-    vec![
-        ("LD_PRELOAD", library.expect("the package faketime: run `make tools`").to_owned()),
-        ("FAKETIME_TIMESTAMP_FILE", file.display().to_string()),
-        ("FAKETIME_NO_CACHE", "1".to_owned()),
-        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
-    ]
-}
 
 fn press(anhu: &Anhu, id: &str) {
     let payload = format!(r#"{{"kind":"sos","id":"{id}"}}"#);

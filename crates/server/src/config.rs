@@ -63,12 +63,14 @@ pub(crate) struct FrontDoorConfig {
     pub(crate) ack_deadline_s: u64,
 }
 
-/// When a checkpoint is made.
+/// When a checkpoint is made, and how long records are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct JournalConfig {
     pub(crate) checkpoint_records: u64,
     pub(crate) checkpoint_s: u64,
+    /// 0: for ever.
+    pub(crate) keep_days: u32,
 }
 
 /// How often the node tries itself.
@@ -130,7 +132,7 @@ impl Default for FrontDoorConfig {
 
 impl Default for JournalConfig {
     fn default() -> Self {
-        Self { checkpoint_records: 50_000, checkpoint_s: 600 }
+        Self { checkpoint_records: 50_000, checkpoint_s: 600, keep_days: 0 }
     }
 }
 

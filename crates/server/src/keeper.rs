@@ -2,10 +2,12 @@
 //!
 //! A thread beside the server, with what the processor has left. Now and then it reads the dispatch journal on from the
 //! last checkpoint, as a start would, and keeps what came of it as the next one. The dispatch thread is not held up
-//! for a moment, and every checkpoint proves by the way that the journal can be read.
+//! for a moment, and every checkpoint proves by the way that the journal can be read. Then segments that no start reads any
+//! more are packed, and what is older than the site wants to keep is removed.
 
 use std::{
-    path::PathBuf,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
     sync::Weak,
     thread,
     time::{Duration, Instant},
@@ -13,9 +15,10 @@ use std::{
 
 use anyhow::Context as _;
 use journal::{Journal, Sequence};
+use model::{Millis, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::JournalConfig, metrics, outlet::Settled, replica::Replica};
+use crate::{clock::Clock, config::JournalConfig, metrics, node::Journals, replica::Replica};
 
 /// How often the keeper looks whether there is something to do.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -28,7 +31,10 @@ const NICENESS: i32 = 10;
 pub(crate) struct Keeper {
     /// The folder of the dispatch journal.
     pub(crate) folder: PathBuf,
-    pub(crate) journal: Weak<Journal<Settled>>,
+    /// That of the registry's.
+    pub(crate) registry: PathBuf,
+    pub(crate) journals: Journals,
+    pub(crate) clock: Clock,
     pub(crate) config: JournalConfig,
     /// The last record of the newest checkpoint.
     pub(crate) kept: Sequence,
@@ -48,7 +54,7 @@ impl Keeper {
         while !stop.is_cancelled() {
             thread::park_timeout(pause);
             pause = LOOK_EVERY;
-            let Some(durable) = self.journal.upgrade().map(|journal| journal.durable()) else { return };
+            let Some(durable) = durable(&self.journals.dispatch) else { return };
             let tail = durable.0.saturating_sub(self.kept.0);
             metrics::tail(tail);
             let due = tail >= self.config.checkpoint_records
@@ -59,8 +65,10 @@ impl Keeper {
             let begun = Instant::now();
             match self.make(durable, stop) {
                 Ok(Some(kept)) => {
-                    (self.kept, last) = (kept, Instant::now());
+                    let before = std::mem::replace(&mut self.kept, kept);
+                    last = Instant::now();
                     metrics::checkpoint(kept.0, begun.elapsed());
+                    self.put_away(before, stop);
                 }
                 Ok(None) => return,
                 Err(error) => {
@@ -90,4 +98,49 @@ impl Keeper {
         replica.keep(&self.folder, hash)?;
         Ok(Some(durable))
     }
+
+    /// Packs what no start reads any more, and removes what is too old. `before` is the record of the older checkpoint.
+    fn put_away(&self, before: Sequence, stop: &CancellationToken) {
+        let on = |_: &journal::Packed| {
+            if stop.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let registered = durable(&self.journals.registry).unwrap_or_default();
+        for (name, folder, upto) in
+            [("dispatch", &self.folder, self.kept), ("registry", &self.registry, registered)]
+        {
+            match journal::pack(folder, upto, on) {
+                Ok(packed) => metrics::packed(name, &packed),
+                Err(error) => metrics::not_put_away(name, &error.to_string()),
+            }
+        }
+        if self.config.keep_days == 0 || stop.is_cancelled() {
+            return;
+        }
+        let oldest = self.clock.now() + Millis::from_seconds(-86_400 * i64::from(self.config.keep_days));
+        let outcome = older_than(&self.folder, oldest, before)
+            .and_then(|upto| journal::trim(&self.folder, upto).map_err(|error| error.to_string()));
+        match outcome {
+            Ok(trimmed) => metrics::trimmed(&trimmed),
+            Err(error) => metrics::not_put_away("dispatch", &error),
+        }
+    }
+}
+
+/// The last record, at most `limit`, before which all are older than `oldest`.
+fn older_than(folder: &Path, oldest: Timestamp, limit: Sequence) -> Result<Sequence, String> {
+    let mut upto = Sequence(0);
+    for record in journal::read(folder) {
+        let (sequence, bytes) = record.map_err(|error| error.to_string())?;
+        let (at, _) = wire::read_dispatch_record(&bytes).map_err(|error| error.to_string())?;
+        if at >= oldest || sequence > limit {
+            break;
+        }
+        upto = sequence;
+    }
+    Ok(upto)
+}
+
+/// The last durable record of a journal, or nothing when it is closed.
+fn durable<T: Send + 'static>(journal: &Weak<Journal<T>>) -> Option<Sequence> {
+    journal.upgrade().map(|journal| journal.durable())
 }

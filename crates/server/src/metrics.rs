@@ -49,6 +49,9 @@ pub(crate) fn describe() {
     describe_histogram!("anhu_flushed_records", "Records that shared one flush");
     describe_gauge!("anhu_journal_tail_records", "Records a start would read beyond the last checkpoint");
     describe_histogram!("anhu_checkpoint_seconds", "How long it took to make a checkpoint");
+    describe_counter!("anhu_journal_packed_total", "Segments packed, by journal");
+    describe_counter!("anhu_journal_trimmed_total", "Packed segments removed because they were too old");
+    describe_counter!("anhu_journal_upkeep_failed_total", "Times segments could not be packed or removed");
     describe_counter!("anhu_checkpoints_failed_total", "Checkpoints that could not be made");
     describe_counter!("anhu_watchdog_rounds_total", "Alerts the node sent itself, by how it went");
     describe_histogram!("anhu_watchdog_seconds", "From sending such an alert until each step was reached");
@@ -235,6 +238,34 @@ pub(crate) fn checkpoint_failed(error: &anyhow::Error) {
         "no checkpoint could be made; the next start reads more of the journal"
     );
     counter!("anhu_checkpoints_failed_total").increment(1);
+}
+
+/// Segments of a journal were packed.
+pub(crate) fn packed(journal: &'static str, packed: &journal::Packed) {
+    if packed.segments > 0 {
+        let (segments, bytes, archive_bytes) = (packed.segments, packed.bytes, packed.archive_bytes);
+        tracing::info!(journal, segments, bytes, archive_bytes, "old segments were packed");
+        counter!("anhu_journal_packed_total", "journal" => journal).increment(segments as u64);
+    }
+}
+
+/// Records that were older than the site keeps them were removed.
+pub(crate) fn trimmed(trimmed: &journal::Trimmed) {
+    if trimmed.archives > 0 {
+        let (archives, upto) = (trimmed.archives, trimmed.upto.0);
+        tracing::info!(archives, upto, "records older than keep_days were removed");
+        counter!("anhu_journal_trimmed_total").increment(archives as u64);
+    }
+}
+
+/// Old segments stay as they are for now. They only take more room.
+pub(crate) fn not_put_away(journal: &'static str, error: &str) {
+    tracing::warn!(
+        journal,
+        error,
+        "old segments could not be packed or removed; tried again after the next checkpoint"
+    );
+    counter!("anhu_journal_upkeep_failed_total", "journal" => journal).increment(1);
 }
 
 /// A step of the node's alert to itself was reached, so long after it was sent.

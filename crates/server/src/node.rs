@@ -51,6 +51,7 @@ pub(crate) struct Node {
 }
 
 /// The journals, to ask whether they still make records durable. Their threads own them.
+#[derive(Clone)]
 pub(crate) struct Journals {
     pub(crate) dispatch: Weak<Journal<Settled>>,
     pub(crate) registry: Weak<Journal<Flushed>>,

@@ -158,7 +158,9 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
     let (registrar, registrar_thread) = registrar::start(books, stop_threads.clone())?;
     let keeper = Keeper {
         folder: folders.dispatch_journal(),
-        journal: journals.dispatch.clone(),
+        registry: folders.registry_journal(),
+        journals: journals.clone(),
+        clock: clock.clone(),
         config: config.journal,
         kept,
     };
