@@ -3,6 +3,7 @@
 pub mod anhu;
 pub mod clock;
 pub mod mosquitto;
+pub mod proxy;
 pub mod siege;
 pub mod wait;
 pub mod world;

@@ -38,6 +38,19 @@ impl Mosquitto {
         self.wait().await;
     }
 
+    /// Kills it and starts it again on the same port with nothing of what it knew.
+    ///
+    /// # Panics
+    /// When its files cannot be removed.
+    pub async fn restart_without_memory(&mut self) {
+        self.kill();
+        for file in fs::read_dir(self.folder.path()).expect("its folder").flatten() {
+            fs::remove_file(file.path()).expect("removed");
+        }
+        self.child = Self::spawn(self.folder.path(), self.port);
+        self.wait().await;
+    }
+
     /// Asks it to end, so that it writes what it holds, and waits for that.
     pub fn stop(&mut self) {
         let _ = Command::new("kill").arg(self.child.id().to_string()).status();
