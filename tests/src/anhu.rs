@@ -13,8 +13,9 @@ use tokio_stream::StreamExt as _;
 use tonic::transport::Channel;
 use wire::v1::{
     self, incident_service_client::IncidentServiceClient, ingest_service_client::IngestServiceClient,
-    registry_service_client::RegistryServiceClient, responder_service_client::ResponderServiceClient,
-    system_service_client::SystemServiceClient, watch_incidents_response, watch_offers_response,
+    notification_service_client::NotificationServiceClient, registry_service_client::RegistryServiceClient,
+    responder_service_client::ResponderServiceClient, system_service_client::SystemServiceClient,
+    watch_incidents_response, watch_offers_response,
 };
 
 use crate::wait::{PATIENCE, until};
@@ -152,6 +153,11 @@ impl Anhu {
     /// Administrators.
     pub async fn registry(&self) -> RegistryServiceClient<Channel> {
         RegistryServiceClient::new(self.channel().await)
+    }
+
+    /// Those who look after what is told to others.
+    pub async fn notifications(&self) -> NotificationServiceClient<Channel> {
+        NotificationServiceClient::new(self.channel().await)
     }
 
     /// Those who run it.

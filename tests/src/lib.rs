@@ -2,5 +2,6 @@
 
 pub mod anhu;
 pub mod mosquitto;
+pub mod receiver;
 pub mod wait;
 pub mod world;

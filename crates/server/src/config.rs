@@ -1,5 +1,7 @@
 //! Configuration: flags over environment over file over defaults, and every fault told at once.
 
+mod webhooks;
+
 use std::{
     fmt,
     net::{SocketAddr, ToSocketAddrs as _},
@@ -10,6 +12,7 @@ use devices::{Profile, Routes};
 use dispatch::Policy;
 use serde::Deserialize;
 
+pub(crate) use self::webhooks::{NotificationsConfig, WebhookConfig};
 use crate::policies;
 
 /// The file a site writes; `config/anhu.toml` documents every key.
@@ -25,6 +28,8 @@ pub(crate) struct Config {
     pub(crate) position_fresh_s: u32,
     pub(crate) routes: Vec<RouteConfig>,
     pub(crate) links: Vec<LinkConfig>,
+    pub(crate) webhooks: Vec<WebhookConfig>,
+    pub(crate) notifications: NotificationsConfig,
     pub(crate) front_door: FrontDoorConfig,
     pub(crate) log: LogConfig,
 }
@@ -89,6 +94,8 @@ impl Default for Config {
             position_fresh_s: 1800,
             routes: default_routes(),
             links: Vec::new(),
+            webhooks: Vec::new(),
+            notifications: NotificationsConfig::default(),
             front_door: FrontDoorConfig::default(),
             log: LogConfig::default(),
         }
@@ -214,6 +221,8 @@ pub(crate) fn load(overrides: &Overrides) -> Result<Checked, Faults> {
     let mqtt_listen = check.listen("mqtt_listen", &config.mqtt_listen, config.allow_remote);
     check.numbers(&config);
     check.links(&config.links);
+    check.webhooks(&config.webhooks);
+    check.notifications(&config.notifications);
     let routes = check.routes(&config.routes);
     let policy =
         policies::read(config.policy_file.as_deref()).map_err(|faults| check.faults.extend(faults)).ok();

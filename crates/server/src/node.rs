@@ -19,6 +19,7 @@ use crate::{
     ingest::Ingest,
     link::Link,
     metrics::{self, Levels},
+    outbox::Outbox,
     outlet::Settled,
     policies::Policies,
     presence::Presence,
@@ -40,6 +41,7 @@ pub(crate) struct Node {
     pub(crate) ingest: Arc<Ingest>,
     pub(crate) door: Arc<FrontDoor>,
     pub(crate) links: Vec<Link>,
+    pub(crate) outbox: Outbox,
     pub(crate) journals: Journals,
     pub(crate) http_addr: SocketAddr,
     /// Cancelled when the server stops: streams end, and nothing new is taken.
@@ -104,6 +106,9 @@ impl Node {
             };
             part(&format!("link {}", link.name()), link.is_up() && !degraded, detail.to_owned())
         }));
+        // Alerts are taken and dispatched all the same.
+        let (healthy, detail) = self.outbox.health();
+        parts.push(part("notifications", healthy, detail));
         Health { ready, degraded, parts }
     }
 

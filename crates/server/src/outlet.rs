@@ -1,15 +1,14 @@
 //! The outlet: what leaves, leaves here, after the flush.
 //!
 //! Runs on the journal's thread, once for each flushed group: shows the events on the board, tells consoles and
-//! responders, and answers whoever asked. When the disk refused the group, it is shown and dispatched all the same,
+//! responders, hands the record to the outbox, and answers whoever asked. When the disk refused the group, it is shown and dispatched all the same,
 //! marked as degraded, and nobody outside is told that we have it.
 
 use std::{sync::Arc, time::Instant};
 
-use dispatch::{Event, IncidentEvent, Rejection};
+use dispatch::{Event, Rejection};
 use journal::{Outcome, Released};
 use model::Timestamp;
-use tokio::sync::mpsc;
 use views::{Board, Change, Directory};
 
 use crate::{
@@ -17,7 +16,7 @@ use crate::{
     engine::{Answer, Done, Verdict},
     hub::Hub,
     metrics,
-    receipts::Receipt,
+    outbox::{Feed, News},
 };
 
 /// What the engine decided in one go, on its way through the journal.
@@ -42,7 +41,7 @@ pub(crate) struct Outlet {
     pub(crate) board: Arc<Board>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) hub: Arc<Hub>,
-    pub(crate) receipts: mpsc::Sender<Receipt>,
+    pub(crate) outbox: Feed,
 }
 
 impl Outlet {
@@ -63,6 +62,8 @@ impl Outlet {
             if !events.is_empty() {
                 let change = Change { sequence: released.sequence.0, at, durable_at, events: &events };
                 self.show(change);
+                let (sequence, durable) = (released.sequence.0, durable_at.is_some());
+                self.outbox.tell(News { sequence, at, durable, events });
             }
             for Reply { done, verdicts } in replies {
                 metrics::duplicates(verdicts.iter().flatten().filter(|verdict| verdict.duplicate).count());
@@ -76,69 +77,9 @@ impl Outlet {
         for notice in views::notices(&self.board, &self.directory, change.events) {
             self.hub.tell_responder(&notice);
         }
-        for event in change.events {
-            self.send_receipts(event, change.durable_at.is_some());
-            metrics::event(event);
-        }
+        change.events.iter().for_each(metrics::event);
         for incident in changed {
             self.hub.tell_consoles(incident);
-        }
-    }
-
-    /// Tells the devices of an incident that they were heard, that somebody comes, and that it is over.
-    fn send_receipts(&self, event: &Event, durable: bool) {
-        let Event::Incident { incident: id, event } = event else { return };
-        let state = match event {
-            IncidentEvent::AlertRaised(_) if durable => "received",
-            IncidentEvent::OfferAccepted { .. } => "helper_on_the_way",
-            IncidentEvent::Closed { .. } => "closed",
-            IncidentEvent::AlertRaised(_)
-            | IncidentEvent::Opened(_)
-            | IncidentEvent::PriorityRaised { .. }
-            | IncidentEvent::Restored { .. }
-            | IncidentEvent::TimersArmed { .. }
-            | IncidentEvent::WaveSent(_)
-            | IncidentEvent::OfferDelivered { .. }
-            | IncidentEvent::OfferSeen { .. }
-            | IncidentEvent::OfferEnded { .. }
-            | IncidentEvent::AssignmentAdvanced { .. }
-            | IncidentEvent::AssignmentAborted { .. }
-            | IncidentEvent::Escalated { .. }
-            | IncidentEvent::Acknowledged { .. }
-            | IncidentEvent::SearchStopped { .. }
-            | IncidentEvent::NoteAdded { .. }
-            | IncidentEvent::Resolved { .. }
-            | IncidentEvent::TakenOver { .. }
-            | IncidentEvent::Triaged { .. }
-            | IncidentEvent::HandedOver { .. }
-            // The other one goes on, and its receipts go to these devices too.
-            | IncidentEvent::Merged { .. }
-            | IncidentEvent::Absorbed { .. }
-            | IncidentEvent::Reopened { .. }
-            // It closes by itself after a while, and until then it can be reopened.
-            | IncidentEvent::Cancelled { .. }
-            | IncidentEvent::SaidToBeWell { .. }
-            | IncidentEvent::AssignmentDoubted { .. }
-            | IncidentEvent::RespondersNeeded { .. } => return,
-        };
-        let Some(incident) = self.board.get(*id) else { return };
-        // Who pressed just now hears that; what follows is for everybody who pressed.
-        let told = if state == "received" { 1 } else { usize::MAX };
-        let mut devices: Vec<&str> = Vec::new();
-        for alert in incident.alerts.iter().rev().take(told).filter(|alert| !alert.device.is_empty()) {
-            if devices.contains(&alert.device.as_str()) {
-                continue;
-            }
-            devices.push(&alert.device);
-            let receipt = Receipt {
-                device: alert.device.trim_start_matches("devices/").to_owned(),
-                alert_id: alert.source_id.clone(),
-                incident_id: id.0,
-                state,
-            };
-            if self.receipts.try_send(receipt).is_err() {
-                metrics::receipt_dropped();
-            }
         }
     }
 }

@@ -20,7 +20,6 @@ use store::{Store, StoreError};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
-    sync::mpsc,
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -38,10 +37,10 @@ use crate::{
     ingest::Ingest,
     link, metrics,
     node::{Journals, Node},
+    outbox,
     outlet::{Outlet, Settled},
     policies::{NotReplaced, Policies, Reloaded},
     presence::Presence,
-    receipts,
     registrar::{self, Books, Flushed},
 };
 
@@ -65,6 +64,7 @@ pub(crate) struct Running {
     tasks: JoinSet<()>,
     engine: JoinHandle<Works>,
     registrar: JoinHandle<Books>,
+    outbox: JoinHandle<()>,
     board: Arc<Board>,
     stop_threads: CancellationToken,
 }
@@ -122,9 +122,9 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
 
     let directory = Arc::new(Directory::default());
     let store = Arc::new(open_store(&folders.store())?);
-    let books = open_registry(&folders, store, &directory, config.max_responders, clock)?;
+    let books = open_registry(&folders, Arc::clone(&store), &directory, config.max_responders, clock)?;
     let roster = Arc::clone(&books.roster);
-    let (receipts, receipt_queue) = mpsc::channel(receipts::QUEUE);
+    let (feed, news) = outbox::feed();
     let hub = Arc::new(Hub::new());
     let recovered = Recovered::read(&books.store);
     let board = Arc::clone(&recovered.board);
@@ -133,9 +133,10 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         board: Arc::clone(&board),
         directory: Arc::clone(&directory),
         hub: Arc::clone(&hub),
-        receipts,
+        outbox: feed,
     };
     let (state, journal) = open_dispatch(&folders, recovered, outlet, Alarm(stop_threads.clone()))?;
+    let head = journal.durable().0;
     dispatch::catch_up(&roster, &state);
     let journal = Arc::new(journal);
     let policies = Policies::new(policy, config.policy_file.clone());
@@ -159,6 +160,19 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         .iter()
         .map(|link| link::start(link.clone(), Arc::clone(&ingest), engine.clone(), stop.clone(), &mut tasks))
         .collect();
+    let (listeners, comers) = outbox::Listeners::new();
+    let works = outbox::Works {
+        config: &config,
+        clock,
+        board: Arc::clone(&board),
+        door: Arc::clone(&door),
+        links: links.clone(),
+        engine: engine.clone(),
+        store,
+        journal: &folders.dispatch_journal(),
+        head,
+    };
+    let (outbox, outbox_thread) = outbox::start(works, news, comers, stop_threads.clone())?;
     let node = Arc::new(Node {
         clock,
         access: access.clone(),
@@ -172,17 +186,17 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         hub,
         ingest: Arc::clone(&ingest),
         door: Arc::clone(&door),
-        links: links.clone(),
+        links,
+        outbox,
         journals,
         http_addr: listener.local_addr()?,
         stop: stop.clone(),
     });
 
-    let porter = Arc::new(Porter { access, ingest, engine });
+    let porter = Arc::new(Porter { access, ingest, engine, listeners });
     let mqtt_addr = door.local_addr();
     let (served, end) = (Arc::clone(&door), stop.clone());
     tasks.spawn(async move { served.run(porter, end.cancelled_owned()).await });
-    tasks.spawn(until(stop.clone(), receipts::run(receipt_queue, door, links)));
     tasks.spawn(until(stop.clone(), reload_on(hangups, Arc::clone(&node))));
     tasks.spawn(until(stop.clone(), sweep(Arc::clone(&node), config.position_fresh_s)));
     let metrics = metrics_handle();
@@ -197,6 +211,7 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         tasks,
         engine: engine_thread,
         registrar: registrar_thread,
+        outbox: outbox_thread,
         board,
         stop_threads,
     })
@@ -220,17 +235,22 @@ impl Running {
             self.tasks.shutdown().await;
         }
         self.stop_threads.cancel();
-        let (engine, registrar, board) = (self.engine, self.registrar, self.board);
-        tokio::task::spawn_blocking(move || close(engine, registrar, &board)).await?
+        let (threads, board) = ((self.engine, self.registrar, self.outbox), self.board);
+        tokio::task::spawn_blocking(move || close(threads, &board)).await?
     }
 }
 
 /// Ends the threads, flushes the journals and keeps a snapshot.
-fn close(engine: JoinHandle<Works>, registrar: JoinHandle<Books>, board: &Board) -> anyhow::Result<()> {
+fn close(
+    (engine, registrar, outbox): (JoinHandle<Works>, JoinHandle<Books>, JoinHandle<()>),
+    board: &Board,
+) -> anyhow::Result<()> {
     let works = engine.join().map_err(|_| anyhow::anyhow!("the dispatch thread had panicked"))?;
     let books = registrar.join().map_err(|_| anyhow::anyhow!("the registry thread had panicked"))?;
     let Works { state, journal, clock, .. } = works;
     let head = drain(journal)?;
+    // Its feed ended with the journal.
+    outbox.join().map_err(|_| anyhow::anyhow!("the outbox's thread had panicked"))?;
     let Books { journal, store, .. } = books;
     drain(journal)?;
     let snapshot = Snapshot { version: SNAPSHOT.1, at: clock.now(), state, board: board.snapshot() };
