@@ -22,7 +22,7 @@ mod target;
 pub(crate) mod telling;
 mod waiting;
 
-use std::{path::Path, sync::Arc, thread};
+use std::{path::Path, sync::Arc, thread, time::Duration};
 
 use anyhow::Context as _;
 use model::Millis;
@@ -50,6 +50,9 @@ use crate::{
 const REQUESTS: usize = 16;
 /// Devices that came back and may wait to be told; the others are told at the next sweep.
 const LISTENERS: usize = 4096;
+
+/// What tries may take to end when the server stops. They are made again at the next start.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Devices that listen from now on.
 #[derive(Clone)]
@@ -118,6 +121,8 @@ pub(crate) fn start(
     let thread = thread::Builder::new().name("outbox".to_owned()).spawn(move || {
         let _alarm = Alarm(stop);
         runtime.block_on(keeper.run(inbox));
+        // A name that is being looked up cannot be called off.
+        runtime.shutdown_timeout(FAREWELL);
     });
     Ok((outbox, thread.context("the outbox's thread cannot be started")?))
 }

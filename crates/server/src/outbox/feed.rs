@@ -18,8 +18,8 @@ use tokio::sync::mpsc;
 
 use crate::metrics;
 
-/// Records that may wait for the outbox.
-const QUEUE: usize = 1024;
+/// Records that may wait for the outbox. Each may hold a mebibyte; what does not fit is in the journal.
+const QUEUE: usize = 256;
 /// Records looked at in the journal before others get their turn.
 const AT_A_TIME: usize = 64;
 

@@ -3,7 +3,7 @@
 //! It hears every flushed record, owes what follows from it, hands out what may be tried now, and keeps what waits. It
 //! never waits for anybody: tries run beside it, and the state store is written beside it.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -35,9 +35,13 @@ use crate::{
 const TICK: Duration = Duration::from_millis(50);
 /// How often what waits is kept: so much is repeated after a crash.
 const KEEP: Millis = Millis::from_seconds(1);
-/// How often receipts are tried that found nobody. A device that subscribes is told at once; this is for other brokers
-/// that were away, and for what lost its reason.
-const SWEEP: Millis = Millis::from_seconds(10);
+/// How often receipts are looked at that found nobody. A device that subscribes is told at once; this is for other
+/// brokers that were away, and for what lost its reason.
+const SWEEP: Millis = Millis::from_seconds(30);
+/// Devices looked at together, so that a sweep holds up nothing.
+const SWEPT_AT_ONCE: usize = 500;
+/// How long after a connection ended without an acknowledgement its device is tried again: it may be back already.
+const AGAIN: Millis = Millis::from_seconds(1);
 /// News of one kind taken together.
 const AT_ONCE: usize = 256;
 /// Who writes on the incident that a call does not get through.
@@ -93,6 +97,10 @@ pub(super) struct Keeper {
     keeping: Option<JoinHandle<()>>,
     keep_at: Timestamp,
     sweep_at: Timestamp,
+    /// The devices still to be looked at.
+    sweep: Vec<Arc<str>>,
+    /// Devices to be tried again, and when; the earliest first.
+    again: VecDeque<(Timestamp, Arc<str>)>,
     states: Arc<ArcSwap<Vec<TargetState>>>,
 }
 
@@ -136,6 +144,8 @@ pub(super) fn open(
         keeping: None,
         keep_at: now + KEEP,
         sweep_at: now,
+        sweep: Vec::new(),
+        again: VecDeque::new(),
         states,
     };
     keeper.recover(found);
@@ -164,10 +174,7 @@ impl Keeper {
                 self.show();
                 self.keep(inbox.reader.seen()).await;
             }
-            if now >= self.sweep_at && !inbox.reader.is_behind() {
-                self.sweep_at = now + SWEEP;
-                self.receipts.devices().iter().for_each(|device| self.tell_device(device));
-            }
+            self.tell_again(now);
         }
         if let Some(keeping) = self.keeping.take() {
             let _ = keeping.await;
@@ -285,17 +292,38 @@ impl Keeper {
                 self.receipts.linked(number);
             }
             let fates = self.reports.fates.clone();
-            self.parts.door.publish_tracked(&topic, payload, move |heard| {
+            let reached = self.parts.door.publish_tracked(&topic, payload, move |heard| {
                 // An error means that the server has stopped.
                 let _ = fates.send((number, heard));
             });
+            if reached == 0 {
+                // It waits until the device subscribes.
+                self.receipts.settle(number, false);
+            }
         }
     }
 
     fn fates(&mut self, fates: &[(u64, bool)]) {
+        let due = self.parts.clock.now() + AGAIN;
         for (number, heard) in fates {
-            self.receipts.settle(*number, *heard);
+            let lost = self.receipts.settle(*number, *heard);
+            self.again.extend(lost.map(|device| (due, device)));
             metrics::receipts("heard", usize::from(*heard));
+        }
+    }
+
+    /// Tells the devices whose connection broke, and some of those that are to be looked at.
+    fn tell_again(&mut self, now: Timestamp) {
+        while let Some((_, device)) = self.again.pop_front_if(|(due, _)| *due <= now) {
+            self.tell_device(&device);
+        }
+        if now >= self.sweep_at && self.sweep.is_empty() {
+            self.sweep_at = now + SWEEP;
+            self.sweep = self.receipts.devices();
+        }
+        let left = self.sweep.len().saturating_sub(SWEPT_AT_ONCE);
+        for device in self.sweep.split_off(left) {
+            self.tell_device(&device);
         }
     }
 

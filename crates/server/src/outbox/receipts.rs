@@ -193,13 +193,16 @@ impl Receipts {
         sent
     }
 
-    /// What became of one: the device has it, or nobody was there.
-    pub(crate) fn settle(&mut self, number: u64, heard: bool) {
+    /// What became of one: the device has it, or it has not. Returns the device that was thought to be there and is not,
+    /// or did not take it.
+    pub(crate) fn settle(&mut self, number: u64, heard: bool) -> Option<Arc<str>> {
         if heard {
             self.remove(number);
-        } else if let Some(entry) = self.entry(number) {
-            entry.on_the_way = false;
+            return None;
         }
+        let entry = self.entry(number).filter(|entry| entry.on_the_way)?;
+        entry.on_the_way = false;
+        self.order.get(&number).cloned()
     }
 
     /// It went to the other brokers.

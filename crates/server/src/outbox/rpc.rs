@@ -56,6 +56,8 @@ pub(crate) struct TargetState {
     pub(crate) waiting: usize,
     pub(crate) dead: usize,
     pub(crate) failing_since: Option<Timestamp>,
+    /// So many tries failed that it takes nothing.
+    pub(crate) down: bool,
     /// It said that it wants nothing more.
     pub(crate) gone: bool,
 }
@@ -131,20 +133,21 @@ impl TargetState {
             waiting: target.waiting.len(),
             dead: target.dead.len(),
             failing_since: target.waiting.failing_since(),
+            down: target.waiting.is_down(),
             gone: target.gone,
         }
     }
 
     pub(super) fn devices(waiting: usize) -> Self {
-        Self { name: DEVICES.to_owned(), waiting, dead: 0, failing_since: None, gone: false }
+        Self { name: DEVICES.to_owned(), waiting, dead: 0, failing_since: None, down: false, gone: false }
     }
 
     fn trouble(&self) -> Option<String> {
-        let Self { name, waiting, dead, failing_since, gone } = self;
+        let Self { name, waiting, dead, down, gone, .. } = self;
         let mut troubles = Vec::new();
         if *gone {
             troubles.push("answered 410, nothing more is sent".to_owned());
-        } else if failing_since.is_some() {
+        } else if *down {
             troubles.push(format!("failing, {waiting} waiting"));
         }
         if *dead > 0 {

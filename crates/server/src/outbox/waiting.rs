@@ -1,8 +1,9 @@
 //! Waiting: which delivery to one target is tried next, and when?
 //!
 //! The deliveries of one incident go one after the other, in the order of the journal; incidents do not wait for each
-//! other. What a receiver refuses, being otherwise well, is tried again on its own and holds up nothing. A receiver that
-//! takes nothing at all is tried with one delivery at a time, and gets all that waits as soon as it takes one.
+//! other. What a receiver does not take, being otherwise well, is tried again on its own and holds up nothing. A receiver
+//! that takes nothing at all is tried with one delivery at a time, and gets all that waits as soon as it takes one; what
+//! is new goes before what waited.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -189,23 +190,34 @@ impl Waiting {
             }
             Outcome::Refused(why) => {
                 entry.trouble.clone_from(why);
-                let alone = LaneId { alone: Some(*key), ..id };
-                entry.lane = alone;
-                if alone != id {
-                    self.set_due(id, AT_ONCE_DUE);
-                    self.leave(id, key);
-                    self.join(alone, *key);
-                }
-                self.set_due(alone, now + pause);
+                self.set_apart(key, now + pause);
             }
             Outcome::Failed(why, after) => {
                 entry.trouble.clone_from(why);
                 let asked = after.and_then(|after| i64::try_from(after.as_millis()).ok()).map(Millis);
-                let asked = asked.unwrap_or(Millis(0)).min(self.pace.longest_retry);
-                self.set_due(id, now + pause.max(asked));
+                let due = now + pause.max(asked.unwrap_or(Millis(0)).min(self.pace.longest_retry));
+                // Others get through, so the trouble is with this one.
+                if entry.tries >= DOWN_AFTER && self.failures < DOWN_AFTER {
+                    self.set_apart(key, due);
+                } else {
+                    self.set_due(id, due);
+                }
             }
         }
         None
+    }
+
+    /// Puts one on a lane of its own, so that the others of its incident go on.
+    fn set_apart(&mut self, key: &Key, due: Timestamp) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        let (before, apart) = (entry.lane, LaneId { alone: Some(*key), ..entry.lane });
+        entry.lane = apart;
+        if apart != before {
+            self.set_due(before, AT_ONCE_DUE);
+            self.leave(before, key);
+            self.join(apart, *key);
+        }
+        self.set_due(apart, due);
     }
 
     /// What was [next](Self::next) need not be told any more, and is not on its way.

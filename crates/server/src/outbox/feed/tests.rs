@@ -14,13 +14,16 @@ fn news(sequence: u64, durable: bool) -> News {
     News { sequence, at: Timestamp(1), durable, events: closed(sequence) }
 }
 
-/// A journal with so many records.
+/// A journal with so many records, all of them durable and more to come.
 fn journal(folder: &Path, records: u64) -> Journal<()> {
     let (journal, _) =
         Journal::open(folder, Options::default(), Sequence(0), |_, _| Ok(()), |_| {}).expect("a journal");
     for number in 1..=records {
         let record = wire::dispatch_record(Timestamp(1), &closed(number));
         journal.append(&record, ()).expect("appended");
+    }
+    while journal.durable().0 < records {
+        std::thread::yield_now();
     }
     journal
 }
@@ -41,7 +44,7 @@ async fn read(reader: &mut Reader, until: u64) -> Vec<u64> {
 async fn what_does_not_fit_into_the_queue_is_read_from_the_journal() {
     let folder = tempfile::tempdir().expect("a folder");
     let head = QUEUE as u64 + 500;
-    journal(folder.path(), head).close().expect("closed");
+    let _writing = journal(folder.path(), head);
     let (feed, intake) = feed();
     let mut reader = Reader::new(intake, folder.path(), 0, 0);
     (1..=head - 100).for_each(|sequence| feed.tell(news(sequence, true)));
@@ -65,7 +68,7 @@ async fn what_does_not_fit_into_the_queue_is_read_from_the_journal() {
 #[tokio::test]
 async fn after_a_restart_it_goes_on_at_its_mark_and_then_with_what_comes() {
     let folder = tempfile::tempdir().expect("a folder");
-    journal(folder.path(), 300).close().expect("closed");
+    let _writing = journal(folder.path(), 300);
     let (feed, intake) = feed();
     let mut reader = Reader::new(intake, folder.path(), 120, 290);
     assert!(reader.is_behind());
@@ -79,7 +82,7 @@ async fn after_a_restart_it_goes_on_at_its_mark_and_then_with_what_comes() {
 #[tokio::test]
 async fn what_the_disk_refused_comes_out_and_moves_no_mark() {
     let folder = tempfile::tempdir().expect("a folder");
-    journal(folder.path(), 5).close().expect("closed");
+    let _writing = journal(folder.path(), 5);
     let (feed, intake) = feed();
     let mut reader = Reader::new(intake, folder.path(), 5, 5);
     feed.tell(news(6, false));

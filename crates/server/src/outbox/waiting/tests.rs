@@ -109,6 +109,21 @@ fn what_a_well_receiver_refuses_holds_up_nothing() {
 }
 
 #[test]
+fn what_only_one_delivery_runs_into_holds_up_nothing_after_a_few_tries() {
+    let mut waiting = waiting(&[(1, 7), (2, 7), (3, 8), (4, 8), (5, 8)]);
+    for (now, well) in [(0, 3), (1000, 4), (3000, 5)] {
+        let mut together = tried(&mut waiting, now);
+        together.sort_unstable();
+        assert_eq!(together, [1, well]);
+        settle(&mut waiting, 1, &failed(), now);
+        settle(&mut waiting, well, &Outcome::Taken, now);
+    }
+    assert_eq!(tried(&mut waiting, 3000), [2]);
+    settle(&mut waiting, 2, &Outcome::Taken, 3000);
+    assert_eq!(tried(&mut waiting, 7000), [1]);
+}
+
+#[test]
 fn a_target_that_is_down_is_tried_with_one_and_gets_all_when_it_is_back() {
     let all: Vec<(u64, u64)> = (1..=20).map(|number| (number, number)).collect();
     let mut waiting = waiting(&all);
