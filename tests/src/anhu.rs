@@ -58,7 +58,10 @@ impl Anhu {
     pub async fn start_with(config: &str, folder: Arc<tempfile::TempDir>) -> Self {
         let file = folder.path().join("anhu.toml");
         std::fs::write(&file, config).expect("the configuration");
-        let mut child = Command::new(binary())
+        // The signal that comes with a file that may not grow would end it; a full disk sends none.
+        let mut child = Command::new("sh")
+            .args(["-c", r#"trap '' XFSZ; exec "$0" "$@""#])
+            .arg(binary())
             .args(["serve", "--insecure-dev", "--config"])
             .arg(&file)
             .env("ANHU_DATA_DIR", folder.path().join("data"))
@@ -114,6 +117,16 @@ impl Anhu {
     /// When it does not run.
     pub fn hang_up(&self) {
         let told = Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status();
+        assert!(told.is_ok_and(|status| status.success()), "it runs");
+    }
+
+    /// From now on its disk refuses every write.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn fill_disk(&self) {
+        let told =
+            Command::new("prlimit").args(["--pid", &self.child.id().to_string(), "--fsize=0"]).status();
         assert!(told.is_ok_and(|status| status.success()), "it runs");
     }
 

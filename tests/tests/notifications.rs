@@ -377,6 +377,45 @@ async fn a_device_that_was_away_hears_it_also_when_the_server_was_killed_meanwhi
 }
 
 #[tokio::test]
+async fn when_the_disk_refuses_people_are_told_with_a_mark_and_no_device_hears_that_we_have_its_alert() {
+    let receiver = Receiver::start().await;
+    let (anhu, _) = telling(receiver.port, &["incident.opened", "offer.accepted"], QUICK).await;
+    let world = world::build(&anhu, &["wrist-1"], 1).await;
+    let mut app = anhu.watch_offers(&world.responders[0]).await;
+    let listening = mosquitto::listen(anhu.mqtt_port, "anhu/v1/wrist-1/receipt", 1);
+    until("the device listens", async || {
+        anhu.get("/metrics").1.contains("anhu_front_door_connections 1").then_some(())
+    })
+    .await;
+    anhu.fill_disk();
+    // It is never acknowledged, so the device would go on for ever.
+    let mut pressing = std::process::Command::new("mosquitto_pub")
+        .args([
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &anhu.mqtt_port.to_string(),
+            "-q",
+            "1",
+            "-t",
+            "anhu/v1/wrist-1/alert",
+        ])
+        .args(["-m", r#"{"kind":"sos","id":"a-1"}"#])
+        .spawn()
+        .expect("mosquitto_pub runs");
+    let Change::Offer(offer) = next_notice(&mut app).await else { panic!("an offer comes first") };
+    let accept = v1::AcceptOfferRequest { responder: world.responders[0].clone(), offer_id: offer.offer_id };
+    let refused = anhu.responders().await.accept_offer(accept).await.expect_err("not on stable storage");
+    assert_eq!(refused.code(), tonic::Code::Unavailable, "{refused:?}");
+    assert_eq!(heard(listening), ["helper_on_the_way a-1"], "the first thing it hears");
+    until("the webhook is told", async || (receiver.taken().len() == 2).then_some(())).await;
+    let taken = receiver.taken();
+    assert!(taken.iter().all(|call| call.body["data"]["degraded"] == true), "{taken:#?}");
+    pressing.kill().expect("it presses");
+    pressing.wait().expect("it ends");
+}
+
+#[tokio::test]
 async fn a_secret_that_cannot_be_read_stops_the_start_and_is_told_with_every_other_fault() {
     let folder: Arc<tempfile::TempDir> = folder();
     let file = folder.path().join("anhu.toml");
