@@ -5,7 +5,7 @@ use std::{process::Child, sync::Arc, time::Duration};
 
 use tests::{
     anhu::{Anhu, folder, next_notice},
-    mosquitto,
+    mosquitto::{self, Mosquitto},
     receiver::{Answer, KEY_IN_ADDRESS, Receiver, SECRET, secret_in, webhook},
     wait::{free_port, until},
     world::{self, World},
@@ -374,6 +374,36 @@ async fn a_device_that_was_away_hears_it_also_when_the_server_was_killed_meanwhi
     let anhu = anhu.kill_and_restart("").await;
     let listening = mosquitto::listen(anhu.mqtt_port, "anhu/v1/wrist-1/receipt", 1);
     assert_eq!(heard(listening), ["closed a-2"]);
+}
+
+#[tokio::test]
+async fn a_device_behind_another_broker_hears_once_that_broker_is_back() {
+    let mut broker = Mosquitto::start().await;
+    let link = format!(
+        "[[links]]\nname = \"town\"\nurl = \"mqtt://127.0.0.1:{}\"\nclient_id = \"anhu\"\n\
+         filters = [\"anhu/v1/+/alert\"]\n",
+        broker.port
+    );
+    let anhu = Anhu::start_with(&link, folder()).await;
+    let up = async || anhu.get("/readyz").1.contains("ok  link town").then_some(());
+    until("the link is up", up).await;
+    let world = world::build(&anhu, &["wrist-1"], 1).await;
+    // The broker knows the device and keeps for it what comes while it is away.
+    let session = ["-c", "-i", "wrist-1", "-q", "1", "-t", "anhu/v1/wrist-1/receipt", "-W", "50"];
+    let session = |more: &[&str]| {
+        let mut command = std::process::Command::new("mosquitto_sub");
+        command.args(["-p", &broker.port.to_string()]).args(session).args(more);
+        command.stdout(std::process::Stdio::piped());
+        command
+    };
+    assert!(session(&["-E"]).status().expect("mosquitto_sub runs").success());
+    let mut listening = session(&["-C", "1"]);
+    broker.stop();
+    until("the link is down", async || anhu.get("/readyz").1.contains("RED link town").then_some(())).await;
+    press_and_accept(&anhu, &world).await;
+    broker.restart().await;
+    let listening = listening.spawn().expect("mosquitto_sub runs");
+    assert_eq!(heard(listening), ["helper_on_the_way a-1"]);
 }
 
 #[tokio::test]

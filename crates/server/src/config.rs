@@ -15,6 +15,9 @@ use serde::Deserialize;
 pub(crate) use self::webhooks::{NotificationsConfig, WebhookConfig};
 use crate::policies;
 
+/// Most brokers of a node: a receipt remembers by a bit which of them have it.
+const MAX_LINKS: usize = 64;
+
 /// The file a site writes; `config/anhu.toml` documents every key.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -405,6 +408,9 @@ impl Check {
     }
 
     fn links(&mut self, links: &[LinkConfig]) {
+        if links.len() > MAX_LINKS {
+            self.fault("links", format!("{} entries", links.len()), "write at most 64");
+        }
         for (index, link) in links.iter().enumerate() {
             let key = |name: &str| format!("links.{index}.{name}");
             if let Err(remedy) = link.address() {

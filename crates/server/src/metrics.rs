@@ -242,6 +242,15 @@ pub(crate) fn news_unreadable(why: &str) {
     counter!("anhu_notification_news_lost_total").increment(1);
 }
 
+/// Said once, for nothing is kept any more until the next start. It is worked out again from the journal then, so nothing
+/// is lost.
+pub(crate) fn outbox_not_kept(error: &store::StoreError) {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        tracing::warn!(%error, "the state store does not take the outbox; the next start repeats more notifications");
+    });
+}
+
 /// How much waits for a target, and how much was given up.
 pub(crate) fn outbox_level(target: &str, waiting: usize, dead: usize) {
     gauge!("anhu_notifications_waiting", "target" => target.to_owned()).set(waiting as f64);

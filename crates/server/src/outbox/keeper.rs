@@ -35,8 +35,8 @@ use crate::{
 const TICK: Duration = Duration::from_millis(50);
 /// How often what waits is kept: so much is repeated after a crash.
 const KEEP: Millis = Millis::from_seconds(1);
-/// How often receipts are looked at that found nobody. A device that subscribes is told at once; this is for other
-/// brokers that were away, and for what lost its reason.
+/// How often receipts are looked at that found nobody. A device that subscribes is told at once, and so is a broker that
+/// comes back; this is for what lost its reason.
 const SWEEP: Millis = Millis::from_seconds(30);
 /// Devices looked at together, so that a sweep holds up nothing.
 const SWEPT_AT_ONCE: usize = 500;
@@ -97,6 +97,8 @@ pub(super) struct Keeper {
     keeping: Option<JoinHandle<()>>,
     keep_at: Timestamp,
     sweep_at: Timestamp,
+    /// Other brokers that were there a moment ago.
+    links_up: usize,
     /// The devices still to be looked at.
     sweep: Vec<Arc<str>>,
     /// Devices to be tried again, and when; the earliest first.
@@ -144,6 +146,7 @@ pub(super) fn open(
         keeping: None,
         keep_at: now + KEEP,
         sweep_at: now,
+        links_up: 0,
         sweep: Vec::new(),
         again: VecDeque::new(),
         states,
@@ -284,12 +287,9 @@ impl Keeper {
         let topic = format!("anhu/v1/{device}/receipt");
         for (number, receipt) in self.receipts.send(device) {
             let payload = Bytes::from(receipt.payload());
-            // Nobody can tell by which way a device listens. Each broker gets it once, as soon as it is there, and keeps
-            // it or not as it is configured; it waits for the front door besides.
-            let linked =
-                receipt.linked || self.parts.links.iter().all(|link| link.publish(&topic, payload.clone()));
-            if linked {
-                self.receipts.linked(number);
+            let linked = self.tell_links(&topic, &payload, receipt.linked);
+            if linked != receipt.linked {
+                self.receipts.linked(number, linked);
             }
             let fates = self.reports.fates.clone();
             let reached = self.parts.door.publish_tracked(&topic, payload, move |heard| {
@@ -301,6 +301,19 @@ impl Keeper {
                 self.receipts.settle(number, false);
             }
         }
+    }
+
+    /// Nobody can tell by which way a device listens. Each broker gets a receipt once, as soon as it is there, and keeps
+    /// it or not as it is configured; it waits for the front door besides. Returns who has it by now.
+    fn tell_links(&self, topic: &str, payload: &Bytes, told: u64) -> u64 {
+        let bits = (0..u64::BITS).map(|place| 1 << place);
+        let others = self.parts.links.iter().zip(bits).filter(|(_, bit)| told & bit == 0);
+        others.fold(
+            told,
+            |told, (link, bit)| {
+                if link.publish(topic, payload.clone()) { told | bit } else { told }
+            },
+        )
     }
 
     fn fates(&mut self, fates: &[(u64, bool)]) {
@@ -316,6 +329,10 @@ impl Keeper {
     fn tell_again(&mut self, now: Timestamp) {
         while let Some((_, device)) = self.again.pop_front_if(|(due, _)| *due <= now) {
             self.tell_device(&device);
+        }
+        let links_up = self.parts.links.iter().filter(|link| link.is_up()).count();
+        if links_up > std::mem::replace(&mut self.links_up, links_up) {
+            self.sweep_at = now;
         }
         if now >= self.sweep_at && self.sweep.is_empty() {
             self.sweep_at = now + SWEEP;
@@ -440,8 +457,7 @@ impl Keeper {
         self.keeping = Some(tokio::task::spawn_blocking(move || {
             let kept = store.commit(shelf::STREAM, seen, changes).and_then(|()| store.flush());
             if let Err(error) = kept {
-                // It can be built again from the journal, so nothing is lost but time.
-                tracing::warn!(%error, "the state store does not take the outbox; the next start repeats more");
+                metrics::outbox_not_kept(&error);
             }
         }));
     }

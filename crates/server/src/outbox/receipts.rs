@@ -37,8 +37,8 @@ pub(crate) struct Receipt {
     /// The device's own id of its alert, if it gave one.
     pub(crate) alert_id: String,
     pub(crate) state: State,
-    /// It went to the other brokers already.
-    pub(crate) linked: bool,
+    /// To which other brokers it went already, a bit for each.
+    pub(crate) linked: u64,
     /// Of an event that the disk refused: it lives in memory only.
     pub(crate) degraded: bool,
 }
@@ -74,7 +74,7 @@ pub(crate) fn receipts(event: &Event, durable: bool, incident: &v1::Incident) ->
         incident: *id,
         alert_id: alert_id.to_owned(),
         state,
-        linked: false,
+        linked: 0,
         degraded: !durable,
     };
     let state = match event {
@@ -205,10 +205,10 @@ impl Receipts {
         self.order.get(&number).cloned()
     }
 
-    /// It went to the other brokers.
-    pub(crate) fn linked(&mut self, number: u64) {
+    /// It went to these other brokers.
+    pub(crate) fn linked(&mut self, number: u64, linked: u64) {
         if let Some(entry) = self.entry(number) {
-            entry.receipt.linked = true;
+            entry.receipt.linked = linked;
         }
     }
 

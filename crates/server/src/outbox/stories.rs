@@ -331,7 +331,7 @@ fn who_pressed_just_now_hears_that_and_all_who_pressed_hear_what_follows() {
 
 fn receipt(incident: u64, alert_id: &str, state: State) -> Receipt {
     let incident = IncidentId(incident);
-    Receipt { incident, alert_id: alert_id.to_owned(), state, linked: false, degraded: false }
+    Receipt { incident, alert_id: alert_id.to_owned(), state, linked: 0, degraded: false }
 }
 
 fn waiting(receipts: &mut Receipts, device: &str) -> Vec<(u64, State, String)> {
