@@ -238,7 +238,8 @@ async fn after_a_crash_what_was_sent_and_not_recorded_comes_again_under_the_same
     until("it goes on", async || (receiver.taken().len() == 5).then_some(())).await;
 }
 
-#[tokio::test]
+// A connection that is not used any more ends beside the stop.
+#[tokio::test(flavor = "multi_thread")]
 async fn after_a_graceful_stop_nothing_comes_again_and_what_waited_goes_on_waiting() {
     let port = free_port();
     let (mut anhu, config) = telling(port, &["incident.opened"], QUICK).await;
@@ -255,7 +256,8 @@ async fn after_a_graceful_stop_nothing_comes_again_and_what_waited_goes_on_waiti
     assert_eq!(receiver.calls().len(), 2, "the first did not come again");
 }
 
-#[tokio::test]
+// A connection that is not used any more ends beside the stop.
+#[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_get_through_is_seen_in_the_list_at_readyz_and_on_the_incident() {
     let receiver = Receiver::start().await;
     receiver.answer(|_, _| Answer::Status(404));

@@ -94,6 +94,11 @@ impl Reader {
         self.seen
     }
 
+    /// Whether it reads from the journal what it missed.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.behind.is_some()
+    }
+
     /// Waits for the next records; `None` when there will be no more.
     pub(crate) async fn next(&mut self) -> Option<Vec<News>> {
         if self.behind.is_none() {

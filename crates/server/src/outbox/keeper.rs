@@ -97,6 +97,8 @@ pub(super) struct Keeper {
     keeping: Option<JoinHandle<()>>,
     keep_at: Timestamp,
     sweep_at: Timestamp,
+    /// Old records are being read. What followed from them is not known yet, so no device is told.
+    behind: bool,
     /// Other brokers that were there a moment ago.
     links_up: usize,
     /// The devices still to be looked at.
@@ -146,6 +148,7 @@ pub(super) fn open(
         keeping: None,
         keep_at: now + KEEP,
         sweep_at: now,
+        behind: reader.is_behind(),
         links_up: 0,
         sweep: Vec::new(),
         again: VecDeque::new(),
@@ -170,6 +173,10 @@ impl Keeper {
                 Input::Time => inbox.reader.look_back(),
             }
             let now = self.parts.clock.now();
+            let was_behind = std::mem::replace(&mut self.behind, inbox.reader.is_behind());
+            if was_behind && !self.behind {
+                self.sweep_at = now;
+            }
             self.look_at_deadlines(now);
             self.try_what_is_due(now);
             if now >= self.keep_at {
@@ -278,6 +285,9 @@ impl Keeper {
 
     /// Publishes what a device has not heard and what is still so.
     fn tell_device(&mut self, device: &Arc<str>) {
+        if self.behind {
+            return;
+        }
         let now = self.parts.clock.now();
         let board = &self.parts.board;
         let stopped = self.receipts.stop(device, |receipt| {

@@ -49,12 +49,12 @@ async fn what_does_not_fit_into_the_queue_is_read_from_the_journal() {
     let mut reader = Reader::new(intake, folder.path(), 0, 0);
     (1..=head - 100).for_each(|sequence| feed.tell(news(sequence, true)));
     reader.look_back();
-    assert!(reader.behind.is_none(), "first what is in the queue");
+    assert!(!reader.is_behind(), "first what is in the queue");
     let mut all = read(&mut reader, QUEUE as u64).await;
     // Some were missed in the middle, and then some came again.
     (head - 99..=head - 50).for_each(|sequence| feed.tell(news(sequence, true)));
     all.extend(read(&mut reader, head - 50).await);
-    assert!(reader.behind.is_none());
+    assert!(!reader.is_behind());
     // None comes after these.
     let full: Vec<u64> = (0..QUEUE as u64).collect();
     full.iter().for_each(|_| feed.tell(news(1, true)));
@@ -71,7 +71,7 @@ async fn after_a_restart_it_goes_on_at_its_mark_and_then_with_what_comes() {
     let _writing = journal(folder.path(), 300);
     let (feed, intake) = feed();
     let mut reader = Reader::new(intake, folder.path(), 120, 290);
-    assert!(reader.behind.is_some());
+    assert!(reader.is_behind());
     (291..=300).for_each(|sequence| feed.tell(news(sequence, true)));
     assert_eq!(read(&mut reader, 300).await, (121..=300).collect::<Vec<_>>());
     assert_eq!(reader.seen(), 300);
