@@ -312,6 +312,16 @@ async fn a_receiver_that_wants_nothing_more_is_left_alone_until_somebody_retries
     until("both are dead letters", async || (target(&anhu, "push").await.dead_count == 2).then_some(()))
         .await;
     assert_eq!(receiver.calls().len(), 1, "it was not asked again");
+    let mut request = v1::ListDeliveriesRequest { page_size: 1, ..v1::ListDeliveriesRequest::default() };
+    let mut listed = Vec::new();
+    let mut client = anhu.notifications().await;
+    for last in [false, true] {
+        let page = client.list_deliveries(request.clone()).await.expect("a page").into_inner();
+        assert_eq!((page.deliveries.len(), page.next_page_token.is_empty()), (1, last));
+        listed.extend(page.deliveries.into_iter().map(|delivery| delivery.incident));
+        request.page_token = page.next_page_token;
+    }
+    assert_eq!(listed, ["incidents/1", "incidents/2"]);
     receiver.answer(|_, _| Answer::Status(204));
     assert_eq!(retry(&anhu).await, 2);
     until("both arrive", async || (receiver.taken().len() == 2).then_some(())).await;

@@ -1,6 +1,6 @@
 //! Sender: one try to tell one system outside, signed as Standard Webhooks asks.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, Uri, header};
@@ -76,9 +76,11 @@ impl Sender {
                 let _ = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
                 outcome
             }
-            // The cause, for the address may hold a key.
-            Err(error) if error.is_connect() => Outcome::Failed("it cannot be connected to".to_owned(), None),
-            Err(_) => Outcome::Failed("the connection broke".to_owned(), None),
+            Err(error) => {
+                let what =
+                    if error.is_connect() { "it cannot be connected to" } else { "the connection broke" };
+                Outcome::Failed(format!("{what} ({})", cause(&error)), None)
+            }
         }
     }
 }
@@ -99,6 +101,15 @@ fn judge(status: StatusCode, headers: &HeaderMap) -> Outcome {
     } else {
         Outcome::Refused(said())
     }
+}
+
+/// The innermost cause, such as a certificate nobody knows. It names no address, which may hold a key.
+fn cause(error: &dyn Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
 }
 
 fn connector(tls: bool) -> anyhow::Result<HttpsConnector<HttpConnector>> {

@@ -22,7 +22,7 @@ use super::{
 pub(crate) const STREAM: &str = "outbox";
 const NOTIFICATIONS: &str = "outbox/notifications";
 const RECEIPTS: &str = "outbox/receipts";
-/// The version of what is kept; another one is left aside, and the journal is read instead.
+/// The version of what is kept; what another one kept is left aside, loudly.
 const VERSION: u8 = 1;
 
 /// A delivery that waits, or is dead.
@@ -52,18 +52,29 @@ pub(crate) struct Found {
 /// Reads what was kept.
 pub(crate) fn read(store: &Store) -> Result<Found, StoreError> {
     let mut found = Found { applied: store.applied(STREAM)?, ..Found::default() };
+    let mut unreadable = 0;
     for record in store.table(NOTIFICATIONS).scan()? {
         let (key, value) = record?;
         let name = key.split(|byte| *byte == 0).next().unwrap_or_default();
         if let (Ok(name), Some(kept)) = (std::str::from_utf8(name), decode(&value)) {
             found.notifications.push((name.to_owned(), kept));
+        } else {
+            unreadable += 1;
         }
     }
     for record in store.table(RECEIPTS).scan()? {
         let (key, value) = record?;
         if let (Ok(device), Some(receipts)) = (std::str::from_utf8(&key), decode(&value)) {
             found.receipts.push((device.into(), receipts));
+        } else {
+            unreadable += 1;
         }
+    }
+    if unreadable > 0 {
+        tracing::error!(
+            unreadable,
+            "what another version of the outbox kept is not told; ListIncidents shows what is open"
+        );
     }
     Ok(found)
 }
