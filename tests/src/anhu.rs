@@ -13,8 +13,9 @@ use tokio_stream::StreamExt as _;
 use tonic::transport::Channel;
 use wire::v1::{
     self, incident_service_client::IncidentServiceClient, ingest_service_client::IngestServiceClient,
-    registry_service_client::RegistryServiceClient, responder_service_client::ResponderServiceClient,
-    system_service_client::SystemServiceClient, watch_incidents_response, watch_offers_response,
+    notification_service_client::NotificationServiceClient, registry_service_client::RegistryServiceClient,
+    responder_service_client::ResponderServiceClient, system_service_client::SystemServiceClient,
+    watch_incidents_response, watch_offers_response,
 };
 
 use crate::wait::{PATIENCE, until};
@@ -90,7 +91,10 @@ impl Anhu {
         // Its own alerts would stand among those of the test.
         let quiet = if config.contains("[watchdog]") { "" } else { "\n[watchdog]\nevery_s = 0\n" };
         std::fs::write(&file, format!("{config}{quiet}")).expect("the configuration");
-        let mut child = Command::new(binary())
+        // The signal that comes with a file that may not grow would end it; a full disk sends none.
+        let mut child = Command::new("sh")
+            .args(["-c", r#"trap '' XFSZ; exec "$0" "$@""#])
+            .arg(binary())
             .args(["serve", "--insecure-dev", "--config"])
             .arg(&file)
             .env("ANHU_DATA_DIR", folder.path().join("data"))
@@ -156,6 +160,16 @@ impl Anhu {
         assert!(told.is_ok_and(|status| status.success()), "it runs");
     }
 
+    /// From now on its disk refuses every write.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn fill_disk(&self) {
+        let told =
+            Command::new("prlimit").args(["--pid", &self.child.id().to_string(), "--fsize=0"]).status();
+        assert!(told.is_ok_and(|status| status.success()), "it runs");
+    }
+
     /// The data folder.
     #[must_use]
     pub fn data(&self) -> PathBuf {
@@ -192,6 +206,11 @@ impl Anhu {
     /// Administrators.
     pub async fn registry(&self) -> RegistryServiceClient<Channel> {
         RegistryServiceClient::new(self.channel().await)
+    }
+
+    /// Those who look after what is told to others.
+    pub async fn notifications(&self) -> NotificationServiceClient<Channel> {
+        NotificationServiceClient::new(self.channel().await)
     }
 
     /// Those who run it.

@@ -4,6 +4,7 @@ pub mod anhu;
 pub mod clock;
 pub mod mosquitto;
 pub mod proxy;
+pub mod receiver;
 pub mod siege;
 pub mod wait;
 pub mod world;

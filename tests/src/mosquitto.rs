@@ -112,3 +112,18 @@ pub fn publish(port: u16, topic: &str, payload: &[u8], more: &[&str]) -> Output 
         .output()
         .expect("mosquitto_pub runs: apt-get install mosquitto-clients")
 }
+
+/// Listens to `topic` with `mosquitto_sub` from now on; it ends by itself after `count` messages, each a line, or when
+/// nothing more comes for a long time.
+///
+/// # Panics
+/// When Debian's `mosquitto-clients` is not installed.
+#[must_use]
+pub fn listen(port: u16, topic: &str, count: usize) -> Child {
+    Command::new("mosquitto_sub")
+        .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-q", "1", "-t", topic])
+        .args(["-C", &count.to_string(), "-W", "50"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("mosquitto_sub runs: apt-get install mosquitto-clients")
+}

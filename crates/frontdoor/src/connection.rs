@@ -138,8 +138,14 @@ impl<'d, I: Intake, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'d, I, 
         let bytes = receipt.topic.len() + receipt.payload.len() + PUBLISH_OVERHEAD_BYTES;
         if u32::try_from(bytes).is_ok_and(|bytes| bytes <= self.manner.max_packet_bytes) {
             let packet_id = match receipt.qos {
-                Qos::AtMostOnce => None,
-                Qos::AtLeastOnce | Qos::ExactlyOnce => Some(self.unacked.next_id()),
+                Qos::AtMostOnce => {
+                    // It wants no acknowledgement, so nothing more will be known.
+                    if let Some(tracked) = receipt.tracked {
+                        tracked.heard();
+                    }
+                    None
+                }
+                Qos::AtLeastOnce | Qos::ExactlyOnce => Some(self.unacked.next_id(receipt.tracked)),
             };
             self.wire.send(&Outgoing::Publish { topic: receipt.topic, payload: receipt.payload, packet_id });
         } else {
@@ -299,7 +305,11 @@ impl<'d, I: Intake, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'d, I, 
             Grant::Granted(wish.qos.min(Qos::AtLeastOnce))
         };
         match grant {
-            Grant::Granted(qos) => self.subscribed.add(wish.filter, qos),
+            Grant::Granted(qos) => {
+                let filter = wish.filter;
+                self.subscribed.add(Arc::clone(&filter), qos);
+                self.intake.subscribed(&self.seat.client_id, &filter);
+            }
             Grant::NotAuthorized | Grant::Filter | Grant::Quota | Grant::Shared => {
                 count(&self.door.counters.subscriptions_refused);
             }

@@ -2,7 +2,10 @@
 
 use std::{
     hash::{BuildHasher, RandomState},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -13,7 +16,7 @@ use crate::{
     Limits,
     clients::Clients,
     counters::{Counters, count},
-    receipts::Receipt,
+    receipts::{Receipt, Tracked},
     subscriptions::Subscriptions,
 };
 
@@ -52,11 +55,12 @@ impl Door {
     }
 
     /// Queues a message for every connection that subscribed to `topic`, and wakes them.
-    pub(crate) fn publish(&self, topic: &str, payload: &Bytes) -> usize {
+    pub(crate) fn publish(&self, topic: &str, payload: &Bytes, tracked: Option<&Arc<Tracked>>) -> usize {
         let Ok(name) = TopicName::try_from(topic) else { return 0 };
         let subscribers = self.subscriptions.matching(topic);
         for subscriber in &subscribers {
-            let receipt = Receipt { topic: name.clone(), payload: payload.clone(), qos: subscriber.qos };
+            let (topic, payload, qos) = (name.clone(), payload.clone(), subscriber.qos);
+            let receipt = Receipt { topic, payload, qos, tracked: tracked.cloned() };
             if subscriber.seat.outbox.push(receipt) {
                 count(&self.counters.receipts_dropped);
             }

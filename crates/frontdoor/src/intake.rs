@@ -8,8 +8,8 @@ use crate::Ack;
 
 /// The server's side of the front door.
 ///
-/// [`admit`](Self::admit), [`may_publish`](Self::may_publish) and [`may_subscribe`](Self::may_subscribe) run on the
-/// threads that serve the sockets: they must not wait.
+/// [`admit`](Self::admit), [`may_publish`](Self::may_publish), [`may_subscribe`](Self::may_subscribe) and
+/// [`subscribed`](Self::subscribed) run on the threads that serve the sockets: they must not wait.
 pub trait Intake: Send + Sync + 'static {
     /// Whether this device may come in.
     fn admit(&self, login: Login<'_>) -> Admission;
@@ -19,6 +19,9 @@ pub trait Intake: Send + Sync + 'static {
 
     /// Whether the device may subscribe to `filter`, which may hold the wildcards `+` and `#`.
     fn may_subscribe(&self, client_id: &str, filter: &str) -> bool;
+
+    /// The device listens to `filter` from now on: what is published to it reaches the device, after the SUBACK.
+    fn subscribed(&self, _client_id: &str, _filter: &str) {}
 
     /// Takes one message; `ack` is to be called when it is durable.
     ///

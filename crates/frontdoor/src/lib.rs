@@ -12,7 +12,8 @@
 //!
 //! It is not a broker. Devices cannot reach each other; only the server publishes, with [`FrontDoor::publish`]. No
 //! session outlives its connection: CONNACK always says "session present: 0", and a receipt for a device that is away
-//! is not kept. A retained message is not kept either; it is handed over with its flag. After [`FrontDoor::run`] was
+//! is not kept here: whoever keeps it asks what became of it ([`FrontDoor::publish_tracked`]) and is told when somebody
+//! listens ([`Intake::subscribed`]). A retained message is not kept either; it is handed over with its flag. After [`FrontDoor::run`] was
 //! told to stop, no last wills are handed over: it is the server that goes, not the devices.
 //!
 //! Nothing is logged here; [`Counters`] are for the server's metrics.

@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-use crate::{Counters, Intake, Limits, counters::count, door::Door, login};
+use crate::{Counters, Intake, Limits, counters::count, door::Door, login, receipts::Tracked};
 
 /// Pause after the operating system refused us a connection, so that we do not spin while it is out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -64,7 +64,23 @@ impl FrontDoor {
     /// nobody.
     #[allow(clippy::needless_pass_by_value, reason = "the caller gives the payload away")]
     pub fn publish(&self, topic: &str, payload: Bytes) -> usize {
-        self.door.publish(topic, &payload)
+        self.door.publish(topic, &payload, None)
+    }
+
+    /// As [`publish`](Self::publish), and says once what became of the message: `told(true)` when a device has
+    /// acknowledged it, or it was written to one that subscribed with QoS 0; `told(false)` when nobody is there, or the
+    /// last connection that was to send it has ended without an acknowledgement.
+    ///
+    /// `told` is called on any thread, maybe before this returns; it must not wait.
+    #[allow(clippy::needless_pass_by_value, reason = "the caller gives the payload away")]
+    pub fn publish_tracked(
+        &self,
+        topic: &str,
+        payload: Bytes,
+        told: impl Fn(bool) + Send + Sync + 'static,
+    ) -> usize {
+        let tracked = Arc::new(Tracked::new(told));
+        self.door.publish(topic, &payload, Some(&tracked))
     }
 
     /// Serves devices until `shutdown` is done, then ends gracefully.

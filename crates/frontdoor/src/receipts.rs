@@ -1,9 +1,9 @@
 //! Which receipts wait for a device, and which has it not acknowledged yet?
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque, btree_map::Entry},
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -19,6 +19,37 @@ pub(crate) struct Receipt {
     pub(crate) topic: TopicName,
     pub(crate) payload: Bytes,
     pub(crate) qos: Qos,
+    pub(crate) tracked: Option<Arc<Tracked>>,
+}
+
+/// Whoever wants to know what becomes of one message. The connections that are to send it share it: the first
+/// acknowledgement counts, and when the last of them lets go of it without one, nobody has heard it.
+pub(crate) struct Tracked {
+    told: Box<dyn Fn(bool) + Send + Sync>,
+    said: AtomicBool,
+}
+
+impl Tracked {
+    pub(crate) fn new(told: impl Fn(bool) + Send + Sync + 'static) -> Self {
+        Self { told: Box::new(told), said: AtomicBool::new(false) }
+    }
+
+    /// A device has it.
+    pub(crate) fn heard(&self) {
+        self.say(true);
+    }
+
+    fn say(&self, heard: bool) {
+        if !self.said.swap(true, Ordering::AcqRel) {
+            (self.told)(heard);
+        }
+    }
+}
+
+impl Drop for Tracked {
+    fn drop(&mut self) {
+        self.say(false);
+    }
 }
 
 /// Receipts that wait for one connection: filled by any thread, emptied by the connection's task.
@@ -61,18 +92,17 @@ impl Outbox {
     }
 }
 
-/// The packet ids of receipts that were sent and not acknowledged. Nothing is sent twice on one connection, and
-/// nothing outlives it, so the ids are all there is to keep.
-#[derive(Debug)]
+/// The packet ids of receipts that were sent and not acknowledged, and who wants to know. Nothing is sent twice on one
+/// connection, and nothing outlives it, so that is all there is to keep.
 pub(crate) struct Unacked {
-    ids: BTreeSet<u16>,
+    ids: BTreeMap<u16, Option<Arc<Tracked>>>,
     last: u16,
     limit: usize,
 }
 
 impl Unacked {
     pub(crate) fn new(limit: u16) -> Self {
-        Self { ids: BTreeSet::new(), last: 0, limit: usize::from(limit) }
+        Self { ids: BTreeMap::new(), last: 0, limit: usize::from(limit) }
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -80,18 +110,23 @@ impl Unacked {
     }
 
     /// Takes a free packet id. Not to be called when [full](Self::is_full).
-    pub(crate) fn next_id(&mut self) -> u16 {
+    pub(crate) fn next_id(&mut self, tracked: Option<Arc<Tracked>>) -> u16 {
         loop {
             self.last = self.last.checked_add(1).unwrap_or(1);
-            if self.ids.insert(self.last) {
+            if let Entry::Vacant(free) = self.ids.entry(self.last) {
+                free.insert(tracked);
                 return self.last;
             }
         }
     }
 
-    /// Returns whether the id was one of ours.
+    /// Returns whether the id was one of ours, and tells whoever wants to know.
     pub(crate) fn acked(&mut self, packet_id: u16) -> bool {
-        self.ids.remove(&packet_id)
+        let Some(tracked) = self.ids.remove(&packet_id) else { return false };
+        if let Some(tracked) = tracked {
+            tracked.heard();
+        }
+        true
     }
 }
 
@@ -101,7 +136,7 @@ mod tests {
 
     fn receipt(text: &'static str) -> Receipt {
         let topic = TopicName::try_from("t").expect("valid");
-        Receipt { topic, payload: Bytes::from_static(text.as_bytes()), qos: Qos::AtLeastOnce }
+        Receipt { topic, payload: Bytes::from_static(text.as_bytes()), qos: Qos::AtLeastOnce, tracked: None }
     }
 
     #[test]
@@ -115,13 +150,28 @@ mod tests {
     }
 
     #[test]
+    fn whoever_asked_hears_once_whether_any_device_has_it() {
+        let (tell, told) = std::sync::mpsc::channel();
+        let track = || {
+            let tell = tell.clone();
+            Arc::new(Tracked::new(move |heard| tell.send(heard).expect("the test listens")))
+        };
+        let (both, mut unacked) = (track(), Unacked::new(9));
+        let (first, second) = (unacked.next_id(Some(Arc::clone(&both))), unacked.next_id(Some(both)));
+        assert!(unacked.acked(second) && unacked.acked(first));
+        unacked.next_id(Some(track()));
+        drop(unacked);
+        assert_eq!(told.try_iter().collect::<Vec<_>>(), [true, false]);
+    }
+
+    #[test]
     fn packet_ids_are_never_zero_and_never_in_use() {
         let mut unacked = Unacked::new(u16::MAX);
         unacked.last = u16::MAX - 1;
-        assert_eq!(unacked.next_id(), u16::MAX);
-        assert_eq!(unacked.next_id(), 1);
+        assert_eq!(unacked.next_id(None), u16::MAX);
+        assert_eq!(unacked.next_id(None), 1);
         unacked.last = u16::MAX - 1;
-        assert_eq!(unacked.next_id(), 2);
+        assert_eq!(unacked.next_id(None), 2);
         assert!(unacked.acked(1) && !unacked.acked(1));
     }
 }

@@ -1,5 +1,7 @@
 //! Configuration: flags over environment over file over defaults, and every fault told at once.
 
+mod webhooks;
+
 use std::{
     fmt,
     net::{SocketAddr, ToSocketAddrs as _},
@@ -10,7 +12,11 @@ use devices::{Profile, Routes};
 use dispatch::Policy;
 use serde::Deserialize;
 
+pub(crate) use self::webhooks::{NotificationsConfig, WebhookConfig};
 use crate::policies;
+
+/// Most brokers of a node: a receipt remembers by a bit which of them have it.
+const MAX_LINKS: usize = 64;
 
 /// The file a site writes; `config/anhu.toml` documents every key.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -25,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) position_fresh_s: u32,
     pub(crate) routes: Vec<RouteConfig>,
     pub(crate) links: Vec<LinkConfig>,
+    pub(crate) webhooks: Vec<WebhookConfig>,
+    pub(crate) notifications: NotificationsConfig,
     pub(crate) front_door: FrontDoorConfig,
     pub(crate) journal: JournalConfig,
     pub(crate) watchdog: WatchdogConfig,
@@ -110,6 +118,8 @@ impl Default for Config {
             position_fresh_s: 1800,
             routes: default_routes(),
             links: Vec::new(),
+            webhooks: Vec::new(),
+            notifications: NotificationsConfig::default(),
             front_door: FrontDoorConfig::default(),
             journal: JournalConfig::default(),
             watchdog: WatchdogConfig::default(),
@@ -249,6 +259,8 @@ pub(crate) fn load(overrides: &Overrides) -> Result<Checked, Faults> {
     let mqtt_listen = check.listen("mqtt_listen", &config.mqtt_listen, config.allow_remote);
     check.numbers(&config);
     check.links(&config.links);
+    check.webhooks(&config.webhooks);
+    check.notifications(&config.notifications);
     let routes = check.routes(&config.routes);
     let policy =
         policies::read(config.policy_file.as_deref()).map_err(|faults| check.faults.extend(faults)).ok();
@@ -445,6 +457,9 @@ impl Check {
     }
 
     fn links(&mut self, links: &[LinkConfig]) {
+        if links.len() > MAX_LINKS {
+            self.fault("links", format!("{} entries", links.len()), "write at most 64");
+        }
         for (index, link) in links.iter().enumerate() {
             let key = |name: &str| format!("links.{index}.{name}");
             if let Err(remedy) = link.address() {

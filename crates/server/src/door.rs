@@ -6,8 +6,10 @@ use frontdoor::{Ack, Admission, Inbound, Intake, Login, Refusal};
 use crate::{
     access::Access,
     engine::{Done, Engine, Job, Work},
-    ingest::{Arrival, Ingest, is_receipt},
-    metrics, trap,
+    ingest::{Arrival, Ingest, is_receipt, receipt_of},
+    metrics,
+    outbox::Listeners,
+    trap,
 };
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ pub(crate) struct Porter {
     pub(crate) access: Access,
     pub(crate) ingest: Arc<Ingest>,
     pub(crate) engine: Engine,
+    pub(crate) listeners: Listeners,
 }
 
 impl Intake for Porter {
@@ -35,6 +38,12 @@ impl Intake for Porter {
     fn may_subscribe(&self, _client_id: &str, filter: &str) -> bool {
         // A device may hear what is said to it and nothing else, so no wildcards.
         is_receipt(filter) && !filter.contains(['+', '#'])
+    }
+
+    fn subscribed(&self, _client_id: &str, filter: &str) {
+        if let Some(device) = receipt_of(filter) {
+            self.listeners.heard_of(device);
+        }
     }
 
     async fn take(&self, message: Inbound, ack: Ack) {

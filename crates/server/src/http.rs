@@ -20,7 +20,8 @@ use wire::v1;
 use crate::{
     node::Node,
     rpc::{
-        incidents::Incidents, ingest::Ingestion, registry::Registry, responders::Responders, system::System,
+        incidents::Incidents, ingest::Ingestion, notifications::Notifications, registry::Registry,
+        responders::Responders, system::System,
     },
 };
 
@@ -45,11 +46,13 @@ pub(crate) fn router<H: Health>(
     let responders = v1::responder_service_server::ResponderServiceServer::new(Responders(app()));
     let ingest = v1::ingest_service_server::IngestServiceServer::new(Ingestion(app()));
     let registry = v1::registry_service_server::RegistryServiceServer::new(Registry(app()));
+    let notifications = v1::notification_service_server::NotificationServiceServer::new(Notifications(app()));
     let system = v1::system_service_server::SystemServiceServer::new(System(app()));
     let guarded = Routes::new(incidents)
         .add_service(responders)
         .add_service(ingest.max_decoding_message_size(MAX_REQUEST))
         .add_service(registry.max_decoding_message_size(MAX_REQUEST))
+        .add_service(notifications)
         .add_service(system)
         .into_axum_router()
         .reset_fallback()

@@ -133,8 +133,13 @@ impl Ingest {
 
 /// Whether this is a topic on which we answer devices.
 pub(crate) fn is_receipt(topic: &str) -> bool {
+    receipt_of(topic).is_some()
+}
+
+/// The device that is answered on this topic.
+pub(crate) fn receipt_of(topic: &str) -> Option<&str> {
     let device = topic.strip_prefix("anhu/v1/").and_then(|rest| rest.strip_suffix("/receipt"));
-    device.is_some_and(|device| !device.is_empty() && !device.contains('/'))
+    device.filter(|device| !device.is_empty() && !device.contains('/'))
 }
 
 /// By which the same message is known when it comes again: the source's own id, or else its bytes and device time.

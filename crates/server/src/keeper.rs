@@ -8,7 +8,7 @@
 use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::Weak,
+    sync::{Arc, Weak},
     thread,
     time::{Duration, Instant},
 };
@@ -16,9 +16,10 @@ use std::{
 use anyhow::Context as _;
 use journal::{Journal, Sequence};
 use model::{Millis, Timestamp};
+use store::Store;
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock::Clock, config::JournalConfig, metrics, node::Journals, replica::Replica};
+use crate::{clock::Clock, config::JournalConfig, metrics, node::Journals, outbox, replica::Replica};
 
 /// How often the keeper looks whether there is something to do.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -35,6 +36,8 @@ pub(crate) struct Keeper {
     pub(crate) registry: PathBuf,
     pub(crate) journals: Journals,
     pub(crate) clock: Clock,
+    /// Where the outbox keeps how far it has come.
+    pub(crate) store: Arc<Store>,
     pub(crate) config: JournalConfig,
     /// The last record of the newest checkpoint.
     pub(crate) kept: Sequence,
@@ -117,7 +120,9 @@ impl Keeper {
             return;
         }
         let oldest = self.clock.now() + Millis::from_seconds(-86_400 * i64::from(self.config.keep_days));
-        let outcome = older_than(&self.folder, oldest, before)
+        // The outbox may still have to read what it has not told anybody.
+        let told = Sequence(outbox::done_with(&self.store));
+        let outcome = older_than(&self.folder, oldest, before.min(told))
             .and_then(|upto| journal::trim(&self.folder, upto).map_err(|error| error.to_string()));
         match outcome {
             Ok(trimmed) => metrics::trimmed(&trimmed),

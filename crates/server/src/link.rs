@@ -22,7 +22,7 @@ use crate::{
 
 /// Largest message read from a broker. A larger one would come again for ever, so brokers are told to refuse it first.
 const MAX_PACKET: usize = 64 * 1024 * 1024;
-/// Receipts that may wait for the broker; then the newest are dropped and counted.
+/// Receipts that may wait for the broker; then the outbox keeps them and tries again.
 const OUTGOING: usize = 256;
 /// Requests between our tasks and the client's.
 const REQUESTS: usize = 64;
@@ -38,11 +38,17 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Publishes a receipt, unless too many wait.
-    pub(crate) fn publish(&self, topic: &str, payload: Bytes) {
-        if self.receipts.try_send((topic.to_owned(), payload)).is_err() {
-            metrics::link(&self.name, "receipt_dropped");
+    /// Publishes a receipt with QoS 1, if the broker is there and not too many wait, and says whether it did. From here
+    /// on it is the broker's: what it keeps for a device that is away is a matter of its configuration.
+    pub(crate) fn publish(&self, topic: &str, payload: Bytes) -> bool {
+        if !self.is_up() {
+            return false;
         }
+        let taken = self.receipts.try_send((topic.to_owned(), payload)).is_ok();
+        if !taken {
+            metrics::link(&self.name, "receipt_delayed");
+        }
+        taken
     }
 
     /// What the configuration calls it.

@@ -4,13 +4,13 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, Once, PoisonError},
     time::Duration,
 };
 
 use dispatch::{Event, IncidentEvent};
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
-use model::{Content, Timestamp};
+use model::{Content, Millis, Timestamp};
 
 /// Upper edges of the buckets for waits, in seconds: from a memory access to a patience lost.
 pub(crate) const WAITS: [f64; 12] = [5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.05, 0.2, 1.0, 5.0];
@@ -39,7 +39,19 @@ pub(crate) fn describe() {
     describe_counter!("anhu_front_door_total", "What happened at the front door, by event");
     describe_counter!("anhu_link_events_total", "What happened on links to other brokers, by link and event");
     describe_counter!("anhu_positions_total", "Positions reported, by what became of them");
+    describe_counter!("anhu_receipts_total", "Receipts to devices, by what became of them");
     describe_counter!("anhu_receipts_dropped_total", "Receipts not sent to devices because too many waited");
+    describe_counter!(
+        "anhu_notifications_total",
+        "Notifications of webhooks, by target and what became of them"
+    );
+    describe_counter!("anhu_notification_news_lost_total", "Events of which nobody outside was told");
+    describe_histogram!("anhu_notification_seconds", "From a decision until a webhook had it");
+    describe_gauge!(
+        "anhu_notifications_waiting",
+        "Notifications that wait, by target; `devices` are receipts"
+    );
+    describe_gauge!("anhu_notifications_dead", "Notifications that were given up, by target");
     describe_counter!(
         "anhu_slow_streams_cut_total",
         "Streams of responders cut because they did not keep up"
@@ -287,8 +299,68 @@ pub(crate) fn watchdog_round(at: Timestamp, outcome: &Result<Duration, String>) 
     }
 }
 
-pub(crate) fn receipt_dropped() {
-    counter!("anhu_receipts_dropped_total").increment(1);
+pub(crate) fn receipts_dropped(count: usize) {
+    counter!("anhu_receipts_dropped_total").increment(count as u64);
+}
+
+/// What became of a receipt: `heard`, or `stopped` because it was not so any more.
+pub(crate) fn receipts(what: &'static str, count: usize) {
+    if count > 0 {
+        counter!("anhu_receipts_total", "what" => what).increment(count as u64);
+    }
+}
+
+/// What became of a notification: `made`, `taken`, `failed`, `stopped` or `dead`.
+pub(crate) fn notification(target: &str, what: &'static str) {
+    counter!("anhu_notifications_total", "target" => target.to_owned(), "what" => what).increment(1);
+}
+
+/// A webhook has it, so long after it was decided.
+pub(crate) fn notified(target: &str, after: Millis) {
+    notification(target, "taken");
+    histogram!("anhu_notification_seconds").record(after.0 as f64 / 1000.0);
+}
+
+/// A notification is given up.
+pub(crate) fn notification_dead(target: &str, event: &'static str, cause: &str) {
+    tracing::warn!(target, event, cause, "a notification did not get through and is given up");
+    notification(target, "dead");
+}
+
+/// A webhook does not take anything any more.
+pub(crate) fn webhook_down(target: &str, trouble: &str) {
+    tracing::warn!(target, trouble, "a webhook is down; what it should be told waits");
+}
+
+/// A webhook takes notifications again.
+pub(crate) fn webhook_up(target: &str) {
+    tracing::info!(target, "a webhook is up again");
+}
+
+/// The disk refused the events, and too many wait to tell them from memory.
+pub(crate) fn news_lost(events: usize) {
+    counter!("anhu_notification_news_lost_total").increment(events as u64);
+}
+
+/// Part of the journal cannot be read back for the outbox.
+pub(crate) fn news_unreadable(why: &str) {
+    tracing::error!(why, "the outbox cannot read a part of the journal; nobody outside is told of it");
+    counter!("anhu_notification_news_lost_total").increment(1);
+}
+
+/// Said once, for nothing is kept any more until the next start. It is worked out again from the journal then, so nothing
+/// is lost.
+pub(crate) fn outbox_not_kept(error: &store::StoreError) {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        tracing::warn!(%error, "the state store does not take the outbox; the next start repeats more notifications");
+    });
+}
+
+/// How much waits for a target, and how much was given up.
+pub(crate) fn outbox_level(target: &str, waiting: usize, dead: usize) {
+    gauge!("anhu_notifications_waiting", "target" => target.to_owned()).set(waiting as f64);
+    gauge!("anhu_notifications_dead", "target" => target.to_owned()).set(dead as f64);
 }
 
 pub(crate) fn slow_responder_cut() {

@@ -20,6 +20,7 @@ use crate::{
     ingest::Ingest,
     link::Link,
     metrics::{self, Levels},
+    outbox::Outbox,
     outlet::Settled,
     policies::Policies,
     presence::Presence,
@@ -44,6 +45,7 @@ pub(crate) struct Node {
     pub(crate) ingest: Arc<Ingest>,
     pub(crate) door: Arc<FrontDoor>,
     pub(crate) links: Vec<Link>,
+    pub(crate) outbox: Outbox,
     pub(crate) journals: Journals,
     pub(crate) http_addr: SocketAddr,
     /// Cancelled when the server stops: streams end, and nothing new is taken.
@@ -131,6 +133,9 @@ impl Node {
             let told = format!("{} s ahead of this machine's, which was set back", ahead.0 / 1000);
             parts.push(part("clock", false, told));
         }
+        // Alerts are taken and dispatched all the same.
+        let (healthy, detail) = self.outbox.health();
+        parts.push(part("notifications", healthy, detail));
         Health { ready, degraded, parts }
     }
 

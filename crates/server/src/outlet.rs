@@ -1,15 +1,15 @@
 //! The outlet: what leaves, leaves here, after the flush.
 //!
 //! Runs on the journal's thread, once for each flushed group: shows the events on the board, tells consoles and
-//! responders, and answers whoever asked. When the disk refused the group, it is shown and dispatched all the same,
-//! marked as degraded, and nobody outside is told that we have it. When the disk has recovered, so has all of that.
+//! responders, hands the record to the outbox, and answers whoever asked. When the disk refused the group, it is shown and
+//! dispatched all the same, marked as degraded, and nobody outside is told that we have it. When the disk has recovered, so
+//! has all of that.
 
 use std::{sync::Arc, time::Instant};
 
-use dispatch::{Event, IncidentEvent, Rejection};
+use dispatch::{Event, Rejection};
 use journal::{Notice, Outcome, Released, Sequence};
 use model::Timestamp;
-use tokio::sync::mpsc;
 use views::{Board, Change, Directory};
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     engine::{Answer, Done, Verdict},
     hub::Hub,
     metrics,
-    receipts::Receipt,
+    outbox::{Feed, News},
     trap,
 };
 
@@ -43,7 +43,7 @@ pub(crate) struct Outlet {
     pub(crate) board: Arc<Board>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) hub: Arc<Hub>,
-    pub(crate) receipts: mpsc::Sender<Receipt>,
+    pub(crate) outbox: Feed,
 }
 
 impl Outlet {
@@ -81,6 +81,8 @@ impl Outlet {
             if !events.is_empty() {
                 let change = Change { sequence: released.sequence.0, at, durable_at, events: &events };
                 self.show(change);
+                let (sequence, durable) = (released.sequence.0, durable_at.is_some());
+                self.outbox.tell(News { sequence, at, durable, events });
             }
             trap::at(trap::Place::Told);
             for Reply { done, verdicts } in replies {
@@ -99,7 +101,6 @@ impl Outlet {
             self.hub.tell_responder(&notice);
         }
         for event in change.events {
-            self.send_receipts(event, change.durable_at.is_some());
             if !own.contains(&event) && !self.is_own(event) {
                 metrics::event(event);
             }
@@ -115,63 +116,6 @@ impl Outlet {
             Event::Incident { incident, .. } => self.board.is_own(*incident),
             Event::DutyChanged { .. } | Event::DrillModeChanged { .. } | Event::PolicyReplaced { .. } => {
                 false
-            }
-        }
-    }
-
-    /// Tells the devices of an incident that they were heard, that somebody comes, and that it is over.
-    fn send_receipts(&self, event: &Event, durable: bool) {
-        let Event::Incident { incident: id, event } = event else { return };
-        let state = match event {
-            IncidentEvent::AlertRaised(_) if durable => "received",
-            IncidentEvent::OfferAccepted { .. } => "helper_on_the_way",
-            IncidentEvent::Closed { .. } => "closed",
-            IncidentEvent::AlertRaised(_)
-            | IncidentEvent::Opened(_)
-            | IncidentEvent::PriorityRaised { .. }
-            | IncidentEvent::Restored { .. }
-            | IncidentEvent::TimersArmed { .. }
-            | IncidentEvent::WaveSent(_)
-            | IncidentEvent::OfferDelivered { .. }
-            | IncidentEvent::OfferSeen { .. }
-            | IncidentEvent::OfferEnded { .. }
-            | IncidentEvent::AssignmentAdvanced { .. }
-            | IncidentEvent::AssignmentAborted { .. }
-            | IncidentEvent::Escalated { .. }
-            | IncidentEvent::Acknowledged { .. }
-            | IncidentEvent::SearchStopped { .. }
-            | IncidentEvent::NoteAdded { .. }
-            | IncidentEvent::Resolved { .. }
-            | IncidentEvent::TakenOver { .. }
-            | IncidentEvent::Triaged { .. }
-            | IncidentEvent::HandedOver { .. }
-            // The other one goes on, and its receipts go to these devices too.
-            | IncidentEvent::Merged { .. }
-            | IncidentEvent::Absorbed { .. }
-            | IncidentEvent::Reopened { .. }
-            // It closes by itself after a while, and until then it can be reopened.
-            | IncidentEvent::Cancelled { .. }
-            | IncidentEvent::SaidToBeWell { .. }
-            | IncidentEvent::AssignmentDoubted { .. }
-            | IncidentEvent::RespondersNeeded { .. } => return,
-        };
-        let Some(incident) = self.board.get(*id) else { return };
-        // Who pressed just now hears that; what follows is for everybody who pressed.
-        let told = if state == "received" { 1 } else { usize::MAX };
-        let mut devices: Vec<&str> = Vec::new();
-        for alert in incident.alerts.iter().rev().take(told).filter(|alert| !alert.device.is_empty()) {
-            if devices.contains(&alert.device.as_str()) {
-                continue;
-            }
-            devices.push(&alert.device);
-            let receipt = Receipt {
-                device: alert.device.trim_start_matches("devices/").to_owned(),
-                alert_id: alert.source_id.clone(),
-                incident_id: id.0,
-                state,
-            };
-            if self.receipts.try_send(receipt).is_err() {
-                metrics::receipt_dropped();
             }
         }
     }

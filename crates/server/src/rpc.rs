@@ -2,6 +2,7 @@
 
 pub(crate) mod incidents;
 pub(crate) mod ingest;
+pub(crate) mod notifications;
 mod recommendation;
 pub(crate) mod registry;
 mod registry_import;

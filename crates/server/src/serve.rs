@@ -20,7 +20,7 @@ use store::{Store, StoreError};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
-    sync::{Notify, mpsc},
+    sync::Notify,
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -39,10 +39,10 @@ use crate::{
     keeper::{self, Keeper},
     link, metrics,
     node::{Journals, Node},
+    outbox,
     outlet::{Outlet, Settled},
     policies::{NotReplaced, Policies, Reloaded},
     presence::Presence,
-    receipts,
     registrar::{self, Books, Flushed},
     replica::Replica,
     trap,
@@ -74,6 +74,7 @@ struct Threads {
     engine: JoinHandle<Works>,
     registrar: JoinHandle<Books>,
     keeper: JoinHandle<()>,
+    outbox: JoinHandle<()>,
     board: Arc<Board>,
 }
 
@@ -131,9 +132,10 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
 
     let directory = Arc::new(Directory::default());
     let store = Arc::new(open_store(&folders.store())?);
-    let books = open_registry(&folders, store, &directory, config.max_responders, clock.clone())?;
+    let books =
+        open_registry(&folders, Arc::clone(&store), &directory, config.max_responders, clock.clone())?;
     let roster = Arc::clone(&books.roster);
-    let (receipts, receipt_queue) = mpsc::channel(receipts::QUEUE);
+    let (feed, news) = outbox::feed();
     let hub = Arc::new(Hub::new());
     let recovered = Replica::newest(&folders.dispatch_journal());
     let (kept, board) = (recovered.0.applied, Arc::clone(&recovered.0.board));
@@ -142,10 +144,11 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         board: Arc::clone(&board),
         directory: Arc::clone(&directory),
         hub: Arc::clone(&hub),
-        receipts,
+        outbox: feed,
     };
     let (state, journal) = open_dispatch(&folders, recovered, outlet, Alarm(stop_threads.clone()))?;
     watchdog::enrol(&roster);
+    let head = journal.durable().0;
     dispatch::catch_up(&roster, &state);
     let journal = Arc::new(journal);
     let policies = Policies::new(policy, config.policy_file.clone());
@@ -161,6 +164,7 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         registry: folders.registry_journal(),
         journals: journals.clone(),
         clock: clock.clone(),
+        store: Arc::clone(&store),
         config: config.journal,
         kept,
     };
@@ -179,6 +183,19 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         .iter()
         .map(|link| link::start(link.clone(), Arc::clone(&ingest), engine.clone(), stop.clone(), &mut tasks))
         .collect();
+    let (listeners, comers) = outbox::Listeners::new();
+    let works = outbox::Works {
+        config: &config,
+        clock: clock.clone(),
+        board: Arc::clone(&board),
+        door: Arc::clone(&door),
+        links: links.clone(),
+        engine: engine.clone(),
+        store,
+        journal: &folders.dispatch_journal(),
+        head,
+    };
+    let (outbox, outbox_thread) = outbox::start(works, news, comers, stop_threads.clone())?;
     let node = Arc::new(Node {
         clock,
         access: access.clone(),
@@ -193,17 +210,17 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         hub,
         ingest: Arc::clone(&ingest),
         door: Arc::clone(&door),
-        links: links.clone(),
+        links,
+        outbox,
         journals,
         http_addr: listener.local_addr()?,
         stop: stop.clone(),
     });
 
-    let porter = Arc::new(Porter { access, ingest, engine });
+    let porter = Arc::new(Porter { access, ingest, engine, listeners });
     let mqtt_addr = door.local_addr();
     let (served, end) = (Arc::clone(&door), stop.clone());
     tasks.spawn(async move { served.run(porter, end.cancelled_owned()).await });
-    tasks.spawn(until(stop.clone(), receipts::run(receipt_queue, door, links)));
     tasks.spawn(until(stop.clone(), reload_on(hangups, Arc::clone(&node))));
     tasks.spawn(until(stop.clone(), sweep(Arc::clone(&node), config.position_fresh_s)));
     let metrics = metrics_handle();
@@ -217,7 +234,13 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         node,
         mqtt_addr,
         tasks,
-        threads: Threads { engine: engine_thread, registrar: registrar_thread, keeper, board },
+        threads: Threads {
+            engine: engine_thread,
+            registrar: registrar_thread,
+            outbox: outbox_thread,
+            keeper,
+            board,
+        },
         folders,
         stop_threads,
     })
@@ -248,13 +271,15 @@ impl Running {
 
 /// Ends the threads, flushes the journals and keeps a checkpoint of what is open.
 fn close(threads: Threads, folders: &Folders) -> anyhow::Result<()> {
-    let Threads { engine, registrar, keeper, board } = threads;
+    let Threads { engine, registrar, outbox, keeper, board } = threads;
     let works = engine.join().map_err(|_| anyhow::anyhow!("the dispatch thread had panicked"))?;
     let books = registrar.join().map_err(|_| anyhow::anyhow!("the registry thread had panicked"))?;
     keeper.thread().unpark();
     keeper.join().map_err(|_| anyhow::anyhow!("the keeper's thread had panicked"))?;
     let Works { state, journal, clock, .. } = works;
     let applied = drain(journal)?;
+    // Its feed ended with the journal.
+    outbox.join().map_err(|_| anyhow::anyhow!("the outbox's thread had panicked"))?;
     drain(books.journal)?;
     let replica = Replica { state, board, applied, latest: clock.now() };
     let folder = folders.dispatch_journal();

@@ -50,6 +50,7 @@ pub(crate) struct Desk {
     room: Semaphore,
     messages: Mutex<Vec<Inbound>>,
     kept: Mutex<VecDeque<Ack>>,
+    filters: Mutex<Vec<String>>,
     count: watch::Sender<usize>,
 }
 
@@ -62,7 +63,8 @@ impl Desk {
     pub(crate) fn with_room(habit: Habit, room: usize) -> Arc<Self> {
         let (count, _) = watch::channel(0);
         let room = Semaphore::new(room);
-        Arc::new(Self { habit, room, messages: Mutex::default(), kept: Mutex::default(), count })
+        let (messages, kept, filters) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Arc::new(Self { habit, room, messages, kept, filters, count })
     }
 
     pub(crate) fn make_room(&self, messages: usize) {
@@ -82,6 +84,11 @@ impl Desk {
 
     pub(crate) fn taken(&self) -> Vec<Inbound> {
         self.messages.lock().expect("no panic").clone()
+    }
+
+    /// Who has subscribed to what so far.
+    pub(crate) fn filters(&self) -> Vec<String> {
+        self.filters.lock().expect("no panic").clone()
     }
 
     pub(crate) fn kept(&self) -> Vec<Ack> {
@@ -105,6 +112,10 @@ impl Intake for Desk {
 
     fn may_subscribe(&self, _client_id: &str, filter: &str) -> bool {
         !filter.starts_with("forbidden")
+    }
+
+    fn subscribed(&self, client_id: &str, filter: &str) {
+        self.filters.lock().expect("no panic").push(format!("{client_id} {filter}"));
     }
 
     async fn take(&self, message: Inbound, ack: Ack) {

@@ -132,6 +132,45 @@ async fn a_subscriber_gets_receipts_until_it_unsubscribes() {
 }
 
 #[tokio::test]
+async fn the_server_hears_whether_a_device_has_its_receipt() {
+    let desk = Desk::new(Habit::DurableAtOnce);
+    let running = Running::start(Limits::default(), &desk).await;
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let send = |text| {
+        let tell = tell.clone();
+        running.door.publish_tracked("d1/receipt", bytes(text), move |heard| {
+            tell.send((text, heard)).expect("the test listens");
+        })
+    };
+    assert_eq!(send("away"), 0);
+    assert_eq!(told.recv().await, Some(("away", false)), "nobody is there");
+
+    let mut device = running.v311("d1").await;
+    device.send(&subscribe(4, &[("d1/receipt", 1), ("forbidden/#", 1)])).await;
+    device.expect(&[0x90, 4, 0, 9, 1, 0x80]).await;
+    assert_eq!(
+        desk.filters(),
+        ["d1 d1/receipt"],
+        "the server hears who listens, and nothing of what it refused"
+    );
+    assert_eq!((send("first"), send("second"), send("third")), (1, 1, 1));
+    for (packet_id, text) in [(1, b"first".as_slice()), (2, b"second"), (3, b"third")] {
+        device.expect(&publish(0x32, "d1/receipt", packet_id, text)).await;
+    }
+    device.send(&[0x40, 2, 0, 2]).await;
+    assert_eq!(told.recv().await, Some(("second", true)), "it has this one");
+    drop(device);
+    assert_eq!(told.recv().await, Some(("first", false)), "it went without a word about these");
+    assert_eq!(told.recv().await, Some(("third", false)));
+
+    let mut careless = running.v311("d1").await;
+    careless.send(&subscribe(4, &[("d1/receipt", 0)])).await;
+    careless.expect(&[0x90, 3, 0, 9, 0]).await;
+    assert_eq!(send("once"), 1);
+    assert_eq!(told.recv().await, Some(("once", true)), "it wants to give no acknowledgement");
+}
+
+#[tokio::test]
 async fn a_lost_device_leaves_its_will() {
     let desk = Desk::new(Habit::DurableAtOnce);
     let running = Running::start(Limits::default(), &desk).await;

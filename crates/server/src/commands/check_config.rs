@@ -22,6 +22,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for route in &checked.config.routes {
         println!("  route         {} -> {}", route.filter, route.profile);
     }
+    for webhook in &checked.config.webhooks {
+        println!(
+            "  webhook       {} ({:?}) is told of {}",
+            webhook.name,
+            webhook.url,
+            webhook.events.join(", ")
+        );
+    }
     for link in &checked.config.links {
         println!("  link          {} ({})", link.name, link.url);
     }
