@@ -122,7 +122,11 @@ pub fn write_on(
         disk.rename(UNFINISHED, &name)?;
         disk.sync_directory()
     });
-    written.map_err(|source| CheckpointError::Io { place: disk.place(&name), source })?;
+    if let Err(source) = written {
+        // On a full disk it would only take room.
+        let _ = disk.remove(UNFINISHED);
+        return Err(CheckpointError::Io { place: disk.place(&name), source });
+    }
     // The checkpoint stands whether or not older ones could be removed; the next one tries again.
     let _ = remove_older(disk, sequence.0);
     Ok(())

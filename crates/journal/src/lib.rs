@@ -50,6 +50,7 @@ pub use format::Hash;
 pub use journal::{Health, Journal, Notice, Outcome, Released};
 pub use read::{Records, hash_of, hash_of_on, read, read_after, read_after_on, read_on};
 pub use recover::{OpenReport, ReplayError, Start};
+pub use reserve::{is_full, release_ballast};
 pub use scan::Cut;
 pub use upkeep::{Packed, Trimmed, UpkeepError, pack, pack_on, trim, trim_on};
 pub use verify::{Verified, verify, verify_on};
@@ -111,6 +112,7 @@ impl Options {
             self.segment_bytes.clamp(format::MIN_SEGMENT_BYTES, format::MAX_SEGMENT_BYTES) & !7;
         self.max_record_bytes = self.max_record_bytes.min(format::MAX_RECORD_BYTES);
         self.queue_records = self.queue_records.max(1);
+        self.retry_after = self.retry_after.max(Duration::from_millis(1));
         self.backlog_bytes = self.backlog_bytes.min(format::MAX_BACKLOG_BYTES);
         self
     }

@@ -200,14 +200,25 @@ pub(crate) fn write_archive(
     archive: &[u8],
 ) -> Result<(), UpkeepError> {
     let name = archive_name(segment.header.first);
-    let failed = |source| UpkeepError::Io { place: disk.place(&name), source };
-    disk.create(PACKING, 0).and_then(|file| write_gently(&*file, archive)).map_err(failed)?;
-    let read_back = disk.open(PACKING).and_then(|file| archive::unpack(&*file, &segment.header));
-    if read_back.map_err(failed)?.as_deref() != Ok(bytes) {
-        disk.remove(PACKING).map_err(failed)?;
-        return Err(UpkeepError::NotTheSame { place: segment.place.clone() });
+    let write = || {
+        write_gently(&*disk.create(PACKING, 0)?, archive)?;
+        let is_the_same = archive::unpack(&*disk.open(PACKING)?, &segment.header)?.as_deref() == Ok(bytes);
+        if is_the_same {
+            disk.rename(PACKING, &name)?;
+            disk.sync_directory()?;
+        }
+        Ok(is_the_same)
+    };
+    let written = write();
+    if !matches!(written, Ok(true)) {
+        // On a full disk it would only take room. It may have its name already; then there is nothing to remove.
+        let _ = disk.remove(PACKING);
     }
-    disk.rename(PACKING, &name).and_then(|()| disk.sync_directory()).map_err(failed)
+    match written {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(UpkeepError::NotTheSame { place: segment.place.clone() }),
+        Err(source) => Err(UpkeepError::Io { place: disk.place(&name), source }),
+    }
 }
 
 /// Checks every record of a segment, and that the next one goes on behind them.

@@ -131,7 +131,7 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
     let door = Arc::new(door);
 
     let directory = Arc::new(Directory::default());
-    let store = Arc::new(open_store(&folders.store())?);
+    let store = Arc::new(open_store(&folders)?);
     let books =
         open_registry(&folders, Arc::clone(&store), &directory, config.max_responders, clock.clone())?;
     let roster = Arc::clone(&books.roster);
@@ -305,11 +305,20 @@ fn drain<T: Send + 'static>(journal: Arc<Journal<T>>) -> anyhow::Result<Sequence
     }
 }
 
-fn open_store(folder: &Path) -> anyhow::Result<Store> {
-    match Store::open(folder) {
+fn open_store(folders: &Folders) -> anyhow::Result<Store> {
+    let folder = folders.store();
+    let mut opened = Store::open(&folder);
+    if let Err(StoreError::Io { source, .. }) = &opened
+        && journal::is_full(source)
+        && journal::release_ballast(&folders.registry_journal())?
+    {
+        tracing::error!("the disk is full: the registry's ballast was removed to start at all; make room");
+        opened = Store::open(&folder);
+    }
+    match opened {
         Ok(store) => Ok(store),
         Err(error @ StoreError::Damaged { .. }) => {
-            let (store, rebuilt) = Store::rebuild(folder)?;
+            let (store, rebuilt) = Store::rebuild(&folder)?;
             let aside = rebuilt.moved_to.map(|path| path.display().to_string()).unwrap_or_default();
             tracing::error!(%error, aside, "the state store is damaged: it is built again from the journals");
             Ok(store)
