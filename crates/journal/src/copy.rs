@@ -5,7 +5,11 @@ use crate::disk::{Disk, RealDisk};
 use crate::scan::{self, Chain, Cursor, Form, Found, Segment, Step};
 use crate::upkeep::{UpkeepError, write_archive};
 use crate::{Hash, Sequence};
+use std::io::ErrorKind;
 use std::path::Path;
+
+/// How often the segments are listed before a missing one is an error: trimming is rare.
+const LISTINGS: u32 = 3;
 
 /// What a copy has come to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +54,22 @@ pub fn copy_on(
     from: &dyn Disk,
     to: &dyn Disk,
     mut progress: impl FnMut(&Copied),
+) -> Result<Copied, UpkeepError> {
+    for _ in 1..LISTINGS {
+        match copy_listed(from, to, &mut progress) {
+            // The oldest were trimmed after they were listed; those in the copy stay, and the others are listed anew.
+            Err(UpkeepError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+            outcome => return outcome,
+        }
+    }
+    copy_listed(from, to, &mut progress)
+}
+
+/// Copies the segments that are there now.
+fn copy_listed(
+    from: &dyn Disk,
+    to: &dyn Disk,
+    progress: &mut dyn FnMut(&Copied),
 ) -> Result<Copied, UpkeepError> {
     let firsts = scan::segments(from)?;
     let there = scan::segments(to)?;

@@ -212,7 +212,7 @@ pub(crate) fn not_durable(journal: &'static str, failure: &journal::Failure) {
 /// The opposite of [`not_durable`].
 pub(crate) fn recovered(journal: &'static str, head: journal::Sequence) {
     REFUSED.lock().unwrap_or_else(PoisonError::into_inner).retain(|(refused, _)| *refused != journal);
-    tracing::warn!(
+    tracing::info!(
         journal,
         head = head.0,
         "the disk takes records again: all that waited is written, nothing is missing"

@@ -61,6 +61,23 @@ fn a_second_copy_writes_only_what_is_new_and_keeps_what_was_trimmed() {
 }
 
 #[test]
+fn segments_that_are_trimmed_while_others_are_copied_stay_in_the_copy() {
+    let (disk, to) = (journal_of(100), FaultyDisk::new());
+    copy(&disk, &to).expect("copied");
+    append(&disk, 60);
+    pack(&disk, 160);
+    let mut trimmed = 0;
+    let copied = journal::copy_on(&disk, &to, |copied| {
+        if copied.segments == 1 {
+            trimmed += journal::trim_on(&disk, Sequence(90)).expect("trimmed").archives;
+        }
+    });
+    assert!(trimmed > 2);
+    assert_eq!(copied.expect("copied").first, Sequence(1));
+    check_read(&to, 1, 160);
+}
+
+#[test]
 fn a_copy_of_another_journal_or_of_a_later_time_is_refused_and_not_touched() {
     let (disk, to) = (journal_of(100), FaultyDisk::new());
     copy(&disk, &to).expect("copied");
