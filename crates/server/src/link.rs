@@ -10,7 +10,10 @@ use bytes::Bytes;
 use rumqttc::{
     AsyncClient, Event, EventLoop, MqttOptions, NetworkOptions, Packet, Publish, QoS, SubscribeReasonCode,
 };
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    sync::{Notify, mpsc},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -28,6 +31,8 @@ const OUTGOING: usize = 256;
 const REQUESTS: usize = 64;
 /// First and longest pause before connecting again.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
+/// The disk is given so long to recover before the broker is asked to send again what it refused.
+const AFTER_A_REFUSAL: Duration = Duration::from_secs(2);
 
 /// The way to the devices behind one broker.
 #[derive(Clone)]
@@ -116,7 +121,16 @@ impl Reader {
         nodelay(&mut events);
         let (acks, settled) = mpsc::unbounded_channel();
         let acker = tokio::spawn(acknowledge(client.clone(), settled));
-        let ended = self.poll(&client, &mut events, &acks, pause).await;
+        let refused = Arc::new(Notify::new());
+        let ended = tokio::select! {
+            ended = self.poll(&client, &mut events, &acks, &refused, pause) => ended,
+            // What was refused is not acknowledged, and nothing behind it can be: the broker sends all of it again on the
+            // next connection.
+            () = refused.notified() => {
+                tokio::time::sleep(AFTER_A_REFUSAL).await;
+                Ended("the disk refuses, and nothing is acknowledged".to_owned())
+            }
+        };
         acker.abort();
         ended
     }
@@ -126,6 +140,7 @@ impl Reader {
         client: &AsyncClient,
         events: &mut EventLoop,
         acks: &mpsc::UnboundedSender<Mark>,
+        refused: &Arc<Notify>,
         pause: &mut Pause,
     ) -> Ended {
         let (mut number, mut subscribed) = (0, 0);
@@ -158,7 +173,7 @@ impl Reader {
                 }
                 Ok(Event::Incoming(Packet::Publish(publish))) => {
                     number += 1;
-                    if self.take(publish, number, acks).await.is_err() {
+                    if self.take(publish, number, acks, refused).await.is_err() {
                         return Ended("the server is stopping".to_owned());
                     }
                 }
@@ -174,6 +189,7 @@ impl Reader {
         publish: Publish,
         number: u64,
         acks: &mpsc::UnboundedSender<Mark>,
+        refused: &Arc<Notify>,
     ) -> Result<(), crate::engine::Stopped> {
         metrics::message("link");
         let arrival = Arrival {
@@ -188,11 +204,13 @@ impl Reader {
             // An error means that the connection is ending, and the message will come again.
             let _ = acks.send(Mark::Came(number, publish));
         }
-        let acks = acks.clone();
-        let done: Done = Box::new(move |answer| {
-            if needs_ack && answer.durable {
+        let (acks, refused) = (acks.clone(), Arc::clone(refused));
+        let done: Done = Box::new(move |answer| match (needs_ack, answer.durable) {
+            (true, true) => {
                 let _ = acks.send(Mark::Durable(number));
             }
+            (true, false) => refused.notify_one(),
+            (false, _) => {}
         });
         if commands.is_empty() {
             done(crate::engine::Answer { verdicts: Vec::new(), durable: true });

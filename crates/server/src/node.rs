@@ -122,7 +122,7 @@ impl Node {
             let detail = match (link.is_up(), degraded) {
                 (true, false) => "connected",
                 (true, true) => {
-                    "connected; not read on for long, because the disk refuses and nothing is acknowledged"
+                    "connected now and then; the disk refuses, nothing is acknowledged, and the broker keeps it"
                 }
                 (false, _) => "away; trying again",
             };
