@@ -345,7 +345,8 @@ async fn an_offer_that_is_over_is_not_pushed_any_more() {
     assert_eq!(events, ["incident.acknowledged"]);
 }
 
-#[tokio::test]
+// A connection that is not used any more ends beside the stop.
+#[tokio::test(flavor = "multi_thread")]
 async fn a_device_that_was_away_hears_when_it_is_back_that_a_helper_is_on_the_way() {
     let anhu = Anhu::start().await;
     let world = world::build(&anhu, &["wrist-1"], 1).await;
@@ -354,12 +355,18 @@ async fn a_device_that_was_away_hears_when_it_is_back_that_a_helper_is_on_the_wa
         (target(&anhu, "devices").await.waiting_count == 1).then_some(())
     })
     .await;
+    let mut anhu = anhu;
+    assert!(anhu.stop(), "{}", anhu.log());
+    let mut anhu = Anhu::start_with("", anhu.folder()).await;
     let listening = mosquitto::listen(anhu.mqtt_port, "anhu/v1/wrist-1/receipt", 1);
     assert_eq!(heard(listening), ["helper_on_the_way a-1"], "and not that it was received, which is old");
     until("nothing waits any more", async || {
         (target(&anhu, "devices").await.waiting_count == 0).then_some(())
     })
     .await;
+    assert!(anhu.stop(), "{}", anhu.log());
+    let anhu = Anhu::start_with("", anhu.folder()).await;
+    assert_eq!(target(&anhu, "devices").await.waiting_count, 0, "it is not told again");
 }
 
 #[tokio::test]

@@ -111,13 +111,13 @@ pub(crate) fn start(
         shelf::Found::default()
     });
     anyhow::ensure!(
-        found.applied <= head,
+        found.applied.max(found.receipts_applied) <= head,
         "the dispatch journal ends before what the state store knows: they do not belong together; move the state \
          store's folder away and start again, and it is built anew from the journal"
     );
     let (requests_in, requests) = mpsc::channel(REQUESTS);
     let outbox = Outbox { requests: requests_in, states: Arc::default() };
-    let reader = Reader::new(intake, journal, found.applied, head);
+    let reader = Reader::new(intake, journal, found.applied.min(found.receipts_applied), head);
     let give_up_after = millis(give_up_after_s * 1000);
     let parts = Parts { clock, board, door, links, engine, store, give_up_after };
     let states = Arc::clone(&outbox.states);

@@ -33,8 +33,10 @@ use crate::{
 
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(50);
-/// How often what waits is kept: so much is repeated after a crash.
+/// How often notifications that wait are kept, if there were any: so much is repeated after a crash.
 const KEEP: Millis = Millis::from_seconds(1);
+/// How often receipts that wait are kept.
+const KEEP_RECEIPTS: Millis = Millis::from_seconds(60);
 /// How often receipts are looked at that found nobody. A device that subscribes is told at once, and so is a broker that
 /// comes back; this is for what lost its reason.
 const SWEEP: Millis = Millis::from_seconds(30);
@@ -94,8 +96,12 @@ pub(super) struct Keeper {
     reports: Reports,
     shelf: Shelf,
     kept: u64,
+    receipts_kept: u64,
     keeping: Option<JoinHandle<()>>,
     keep_at: Timestamp,
+    keep_receipts_at: Timestamp,
+    /// Up to which records notifications and receipts were done with before the start.
+    before: (u64, u64),
     sweep_at: Timestamp,
     /// Old records are being read. What followed from them is not known yet, so no device is told.
     behind: bool,
@@ -145,8 +151,11 @@ pub(super) fn open(
         reports: Reports { fates: fates_in, outcomes: outcomes_in },
         shelf: Shelf::default(),
         kept: found.applied,
+        receipts_kept: found.receipts_applied,
         keeping: None,
         keep_at: now + KEEP,
+        keep_receipts_at: now + KEEP_RECEIPTS,
+        before: (found.applied, found.receipts_applied),
         sweep_at: now,
         behind: reader.is_behind(),
         links_up: 0,
@@ -182,14 +191,14 @@ impl Keeper {
             if now >= self.keep_at {
                 self.keep_at = now + KEEP;
                 self.show();
-                self.keep(inbox.reader.seen()).await;
+                self.keep(inbox.reader.seen(), now >= self.keep_receipts_at);
             }
             self.tell_again(now);
         }
         if let Some(keeping) = self.keeping.take() {
             let _ = keeping.await;
         }
-        self.keep(inbox.reader.seen()).await;
+        self.keep(inbox.reader.seen(), true);
         if let Some(keeping) = self.keeping.take() {
             let _ = keeping.await;
         }
@@ -211,11 +220,8 @@ impl Keeper {
                 target.waiting.push(kept.delivery);
             }
         }
-        for (device, receipts) in found.receipts {
-            self.shelf.has_receipts(Arc::clone(&device));
-            for receipt in receipts {
-                self.receipts.push(&device, receipt);
-            }
+        for (device, receipt) in found.receipts {
+            self.receipts.push(&device, receipt);
         }
         if !forgotten.is_empty() {
             let count = forgotten.len();
@@ -242,9 +248,13 @@ impl Keeper {
             let shown = changed.last().filter(|incident| !incident.watchdog);
             let Some(incident) = shown.map(Arc::clone) else { continue };
             let (sequence, at, durable) = (news.sequence, news.at, news.durable);
-            self.owe_receipts(event, durable, &incident, now);
-            let happened = Happened { sequence, at, durable, index, event };
-            self.owe_notifications(happened, &incident, now);
+            if !durable || sequence > self.before.1 {
+                self.owe_receipts(event, durable, &incident, now);
+            }
+            if !durable || sequence > self.before.0 {
+                let happened = Happened { sequence, at, durable, index, event };
+                self.owe_notifications(happened, &incident, now);
+            }
         }
         if self.targets.iter().any(|target| target.waiting.len() > 0) {
             for incident in changed {
@@ -455,23 +465,42 @@ impl Keeper {
         self.states.store(Arc::new(states));
     }
 
-    /// Keeps what changed, beside this task, unless that is still being done.
-    async fn keep(&mut self, seen: u64) {
+    /// Keeps what changed, beside this task, unless that is still being done; receipts when it is time for `everything`.
+    fn keep(&mut self, seen: u64, everything: bool) {
         if self.keeping.as_ref().is_some_and(|keeping| !keeping.is_finished()) {
             return;
         }
-        let changes = self.changes();
-        if changes.is_empty() && seen == self.kept {
+        let busy = self.targets.iter().any(|target| !target.changed.is_empty());
+        if !busy && !everything {
             return;
         }
-        self.kept = seen;
-        let store = Arc::clone(&self.parts.store);
+        let changes = self.changes();
+        // While old records are read, it is not known yet what waits.
+        let receipts = if everything && !self.behind { self.receipts_to_keep(seen) } else { None };
+        if changes.is_empty() && receipts.is_none() && seen <= self.kept {
+            return;
+        }
+        // Records that are read again for receipts alone move no mark back.
+        self.kept = seen.max(self.kept);
+        let (store, kept) = (Arc::clone(&self.parts.store), self.kept);
         self.keeping = Some(tokio::task::spawn_blocking(move || {
-            let kept = store.commit(shelf::STREAM, seen, changes).and_then(|()| store.flush());
-            if let Err(error) = kept {
+            let receipts = receipts.map_or(Ok(()), |bytes| store.put_snapshot(shelf::RECEIPTS, seen, bytes));
+            let kept = receipts.and_then(|()| store.commit(shelf::STREAM, kept, changes));
+            if let Err(error) = kept.and_then(|()| store.flush()) {
                 metrics::outbox_not_kept(&error);
             }
         }));
+    }
+
+    /// All receipts that wait, unless they are kept as they are.
+    fn receipts_to_keep(&mut self, seen: u64) -> Option<Vec<u8>> {
+        self.keep_receipts_at = self.parts.clock.now() + KEEP_RECEIPTS;
+        let changed = self.receipts.take_changed();
+        if !changed && seen <= self.receipts_kept {
+            return None;
+        }
+        self.receipts_kept = seen;
+        Some(shelf::receipts(&self.receipts.all()))
     }
 
     fn changes(&mut self) -> Vec<Change> {
@@ -483,9 +512,6 @@ impl Keeper {
                 let kept = target.dead.get(&key).filter(|kept| !kept.delivery.degraded).cloned().or(waiting);
                 changes.extend(self.shelf.notification((index, &target.name), key, kept.as_ref()));
             }
-        }
-        for (device, receipts) in self.receipts.changes() {
-            changes.extend(self.shelf.receipts(device, &receipts));
         }
         changes
     }

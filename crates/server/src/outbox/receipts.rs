@@ -5,7 +5,7 @@
 //! knows it by incident, alert and state.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
 };
 
@@ -133,8 +133,8 @@ pub(crate) struct Receipts {
     /// By number, which rises with time.
     order: BTreeMap<u64, Arc<str>>,
     last: u64,
-    /// Whose receipts changed since they were last kept.
-    changed: HashSet<Arc<str>>,
+    /// Whether anything changed since they were last kept.
+    changed: bool,
 }
 
 #[derive(Debug)]
@@ -163,7 +163,7 @@ impl Receipts {
         self.last += 1;
         self.order.insert(self.last, Arc::clone(device));
         entries.push(Entry { number: self.last, receipt, on_the_way: false });
-        self.changed.insert(Arc::clone(device));
+        self.changed = true;
         if self.order.len() <= MOST_WAITING {
             return 0;
         }
@@ -209,6 +209,7 @@ impl Receipts {
     pub(crate) fn linked(&mut self, number: u64, linked: u64) {
         if let Some(entry) = self.entry(number) {
             entry.receipt.linked = linked;
+            self.changed = true;
         }
     }
 
@@ -217,14 +218,19 @@ impl Receipts {
         self.devices.keys().cloned().collect()
     }
 
-    /// What of each device is to be kept, for those that changed since the last time.
-    pub(crate) fn changes(&mut self) -> Vec<(Arc<str>, Vec<Receipt>)> {
-        let changed = std::mem::take(&mut self.changed);
-        let of = |device: &Arc<str>| {
-            let entries = self.devices.get(device).map(Vec::as_slice).unwrap_or_default();
-            entries.iter().map(|entry| entry.receipt.clone()).filter(|receipt| !receipt.degraded).collect()
+    /// Whether anything changed since the last time.
+    pub(crate) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Everything that waits and is of a durable event, the oldest first.
+    pub(crate) fn all(&self) -> Vec<(&str, &Receipt)> {
+        let of = |(number, device): (&u64, &Arc<str>)| {
+            let (device, entries) = self.devices.get_key_value(device)?;
+            let entry = entries.iter().find(|entry| entry.number == *number && !entry.receipt.degraded)?;
+            Some((&**device, &entry.receipt))
         };
-        changed.into_iter().map(|device| (Arc::clone(&device), of(&device))).collect()
+        self.order.iter().filter_map(of).collect()
     }
 
     fn entry(&mut self, number: u64) -> Option<&mut Entry> {
@@ -240,7 +246,7 @@ impl Receipts {
         if entries.is_empty() {
             self.devices.remove(&device);
         }
-        self.changed.insert(device);
+        self.changed = true;
         Some(removed.receipt)
     }
 }

@@ -3,11 +3,11 @@
 //! Only what is still waiting is kept, a second after it was made at the earliest: most deliveries are done by then and
 //! never touch the disk. The mark says up to which record of the journal everything is either done or kept; a crash
 //! repeats what was done since, under the same keys.
+//!
+//! Receipts are kept all together, seldom, with a mark of their own: many devices never listen, and thousands of presses a
+//! second must not mean thousands of writes. A crash repeats the receipts of the last minute.
 
-use std::{
-    collections::{BTreeSet, HashSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use model::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,8 @@ use super::{
 /// The stream's name in the state store.
 pub(crate) const STREAM: &str = "outbox";
 const NOTIFICATIONS: &str = "outbox/notifications";
-const RECEIPTS: &str = "outbox/receipts";
+/// The snapshot of all receipts that wait.
+pub(crate) const RECEIPTS: &str = "outbox/receipts";
 /// The version of what is kept; what another one kept is left aside, loudly.
 const VERSION: u8 = 1;
 
@@ -46,7 +47,9 @@ pub(crate) struct Found {
     pub(crate) applied: u64,
     /// Each with the name of its target.
     pub(crate) notifications: Vec<(String, Kept)>,
-    pub(crate) receipts: Vec<(Arc<str>, Vec<Receipt>)>,
+    /// Up to which record receipts are in `receipts` or done.
+    pub(crate) receipts_applied: u64,
+    pub(crate) receipts: Vec<(Arc<str>, Receipt)>,
 }
 
 /// Up to which record everything is kept; 0 when that cannot be told.
@@ -67,13 +70,12 @@ pub(crate) fn read(store: &Store) -> Result<Found, StoreError> {
             unreadable += 1;
         }
     }
-    for record in store.table(RECEIPTS).scan()? {
-        let (key, value) = record?;
-        if let (Ok(device), Some(receipts)) = (std::str::from_utf8(&key), decode(&value)) {
-            found.receipts.push((device.into(), receipts));
-        } else {
-            unreadable += 1;
-        }
+    if let Some((applied, bytes)) = store.snapshot(RECEIPTS)? {
+        found.receipts_applied = applied;
+        let kept: Option<Vec<(String, Receipt)>> = decode(&bytes);
+        unreadable += u64::from(kept.is_none());
+        let kept = kept.unwrap_or_default().into_iter();
+        found.receipts = kept.map(|(device, receipt)| (device.into(), receipt)).collect();
     }
     if unreadable > 0 {
         tracing::error!(
@@ -88,18 +90,12 @@ pub(crate) fn read(store: &Store) -> Result<Found, StoreError> {
 #[derive(Debug, Default)]
 pub(crate) struct Shelf {
     notifications: BTreeSet<(usize, Key)>,
-    devices: HashSet<Arc<str>>,
 }
 
 impl Shelf {
     /// Notes what a restart found there.
     pub(crate) fn has(&mut self, target: usize, key: Key) {
         self.notifications.insert((target, key));
-    }
-
-    /// As [`has`](Self::has), for a device's receipts.
-    pub(crate) fn has_receipts(&mut self, device: Arc<str>) {
-        self.devices.insert(device);
     }
 
     /// What to write so that the store holds `kept` for this key; nothing when it does.
@@ -117,18 +113,11 @@ impl Shelf {
         }
         Some(change(target.1, key, kept.map(encode)))
     }
+}
 
-    /// As [`notification`](Self::notification), for all receipts of one device.
-    pub(crate) fn receipts(&mut self, device: Arc<str>, receipts: &[Receipt]) -> Option<Change> {
-        let key = device.as_bytes().to_vec();
-        let value = (!receipts.is_empty()).then(|| encode(receipts));
-        match &value {
-            Some(_) => drop(self.devices.insert(device)),
-            None if self.devices.remove(&device) => {}
-            None => return None,
-        }
-        Some(Change { table: RECEIPTS.to_owned(), key, value })
-    }
+/// All receipts that wait, as they are kept.
+pub(crate) fn receipts(waiting: &[(&str, &Receipt)]) -> Vec<u8> {
+    encode(waiting)
 }
 
 /// Removes what belongs to a target that is not configured any more.
