@@ -3,6 +3,8 @@
 use model::Content;
 use serde_json::Value;
 
+use crate::sound;
+
 /// Longest piece of a foreign text that an error repeats, in bytes; a topic of ChirpStack fits.
 const MAX_QUOTE_BYTES: usize = 96;
 
@@ -66,8 +68,7 @@ pub(crate) fn detail(words: &str, faults: &Faults) -> String {
         names => format!("(unreadable: {})", names.join(", ")),
     };
     let note = cut(&note, max / 2);
-    let words = cut(words, max - note.len() - 1);
-    let mut detail: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut detail = sound::detail_within(words, max - note.len() - 1);
     if !detail.is_empty() && !note.is_empty() {
         detail.push(' ');
     }
