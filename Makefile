@@ -9,11 +9,13 @@ SEEDS := 1000000
 DAYS := 2000
 FROM := 1
 JOBS := $(shell nproc)
+# What `make fuzz` gives each target.
+SECONDS := 60
 # Apart, because everything below the roster is built with other flags.
 LOOM := $(or $(CARGO_TARGET_DIR),target)/loom
 BUF := tests/tools/node_modules/@bufbuild/buf-linux-x64/bin/buf
 
-.PHONY: help demo test soak defects loom miri bench deny tools
+.PHONY: help demo test soak defects loom miri fuzz bench deny tools
 
 help: ## Say what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -42,6 +44,10 @@ loom: ## Try the interleavings of a few threads in the roster
 
 miri: ## Look for undefined behaviour in the roster (half an hour; needs a nightly toolchain with miri)
 	MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --package roster
+
+fuzz: ## Look for bytes that break a decoder: make fuzz SECONDS=300 TARGETS="devices policy" (needs a nightly toolchain)
+	command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+	SECONDS_EACH=$(SECONDS) TARGETS="$(TARGETS)" tests/fuzz/run
 
 bench: ## Measure: the parts with criterion, then the whole path beside its floor
 	cargo build --release --package server
