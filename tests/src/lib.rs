@@ -1,6 +1,9 @@
-//! What the end-to-end tests share: real servers, real brokers, real clients.
+//! What the end-to-end tests share: real servers, real brokers, real disks, real clients.
 
 pub mod anhu;
+pub mod disk;
 pub mod mosquitto;
+pub mod power;
+pub mod presses;
 pub mod wait;
 pub mod world;
