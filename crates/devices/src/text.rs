@@ -68,7 +68,8 @@ pub(crate) fn detail(words: &str, faults: &Faults) -> String {
         names => format!("(unreadable: {})", names.join(", ")),
     };
     let note = cut(&note, max / 2);
-    let mut detail = sound::detail_within(words, max - note.len() - 1);
+    let room = if note.is_empty() { max } else { max - note.len() - 1 };
+    let mut detail = sound::detail_within(words, room);
     if !detail.is_empty() && !note.is_empty() {
         detail.push(' ');
     }
@@ -86,6 +87,7 @@ mod tests {
         let long = detail(&"安".repeat(1000), &faults);
         assert!(long.len() <= Content::MAX_DETAIL_BYTES, "{}", long.len());
         assert!(long.ends_with("安 (unreadable: battery)"), "{long}");
+        assert_eq!(detail(&long, &Faults::default()), long, "what was cut once is not cut again");
         assert_eq!(detail("", &faults), "(unreadable: battery)");
         assert_eq!(detail("a\nb\0", &Faults::default()), "a b ");
     }
