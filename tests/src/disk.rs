@@ -154,7 +154,7 @@ fn take_down_what_was_left() {
     let is_left = |path: &str| {
         let rest = path.strip_prefix(ours.to_str().unwrap_or("?"));
         let process = rest.and_then(|rest| rest.split('-').next()).and_then(|id| id.parse::<u32>().ok());
-        process.is_some_and(|id| !Path::new(&format!("/proc/{id}")).exists())
+        process.is_some_and(is_gone)
     };
     for mounted in mounts().iter().rev().filter(|path| path.to_str().is_some_and(is_left)) {
         told("umount", run(Command::new("umount").arg("--lazy").arg(mounted)));
@@ -170,6 +170,12 @@ fn take_down_what_was_left() {
         // What still cannot be removed is tried again by the next run.
         let _ = fs::remove_dir_all(folder);
     }
+}
+
+/// Whether a process has ended, be it that nobody has taken note of it yet.
+fn is_gone(process: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{process}/status"));
+    status.map_or(true, |status| status.lines().any(|line| line.starts_with("State:\tZ")))
 }
 
 /// Runs a program and returns what it printed.
