@@ -4,6 +4,8 @@
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # What the tests talk to: a real broker, its clients, a plain HTTP client, and a clock that can be set.
 PACKAGES := mosquitto mosquitto-clients curl faketime
+# What Anhu is measured beside.
+PEERS := mosquitto postgresql-15 postgresql-15-postgis-3 python3-venv
 # What `make soak` plays: more than a check of a change has time for.
 SEEDS := 1000000
 DAYS := 2000
@@ -12,11 +14,15 @@ FROM := 1
 KILLS := 100
 ALERTS := 100000
 JOBS := $(shell nproc)
+# How often `make power` cuts.
+CUTS := 200
+# What `make fuzz` gives each target.
+SECONDS := 60
 # Apart, because everything below the roster is built with other flags.
 LOOM := $(or $(CARGO_TARGET_DIR),target)/loom
 BUF := tests/tools/node_modules/@bufbuild/buf-linux-x64/bin/buf
 
-.PHONY: help demo test soak siege defects loom miri bench deny tools
+.PHONY: help demo test soak siege defects loom miri fuzz power bench peers deny tools
 
 help: ## Say what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -50,9 +56,26 @@ loom: ## Try the interleavings of a few threads in the roster
 miri: ## Look for undefined behaviour in the roster (half an hour; needs a nightly toolchain with miri)
 	MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --package roster
 
+fuzz: ## Look for bytes that break a decoder: make fuzz SECONDS=300 TARGETS="devices policy" (needs a nightly toolchain)
+	command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+	SECONDS_EACH=$(SECONDS) TARGETS="$(TARGETS)" tests/fuzz/run
+
+power: ## Cut the power under a running server, fill its disk, make it read-only: make power CUTS=1000 (as root)
+	cargo build --package server
+	ANHU_DISKS_MUST=1 CUTS=$(CUTS) cargo test --package tests --test power_loss --test full_disk -- --nocapture --test-threads=1
+
 bench: ## Measure: the parts with criterion, then the whole path beside its floor
 	cargo build --release --package server
 	cargo bench --package benches $(ARGS)
+
+peers: ## Measure Anhu beside Mosquitto, a script and PostGIS: a quarter of an hour, or make peers ARGS="--seconds 3 --rounds 1 --kills 1 --summit 5000"
+	@dpkg -s $(PEERS) >/dev/null 2>&1 || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy --no-install-recommends $(PEERS); }
+	cd benches/peers/node && npm ci --no-audit --no-fund
+	python3 -m venv benches/peers/python/venv
+	benches/peers/python/venv/bin/pip install --quiet --requirement benches/peers/python/requirements.txt
+	cargo build --release --package server
+	@dpkg-query --show $(PEERS); node --version; python3 --version; nproc; uname -r
+	cargo bench --package benches --bench peers -- $(ARGS)
 
 deny: ## Check licences, banned crates and sources of everything we build on
 	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny

@@ -7,6 +7,8 @@
 //!
 //! `cargo build --release -p server && cargo bench -p benches --bench path -- --seconds 10`
 
+#[path = "path/county.rs"]
+mod county;
 #[path = "path/floor.rs"]
 mod floor;
 #[path = "path/load.rs"]
@@ -35,8 +37,8 @@ async fn main() {
         "from a press to the offer on the helper's stream, {ROUNDS} rounds of {seconds} s, interleaved\n"
     );
     println!(
-        "{:>9}  {:>5}  {:>8}  {:>8}  {:>8}  {:>8}  {:>6}",
-        "per s", "", "p50 µs", "p99 µs", "p99.9 µs", "offers", "lost"
+        "{:>9}  {:>5}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>6}",
+        "per s", "", "p50 µs", "p99 µs", "p99.9 µs", "acked", "offers", "lost"
     );
     for rate in RATES {
         let mut anhu = Tally::new();
@@ -69,16 +71,18 @@ fn value_of(arguments: &[String], name: &str) -> Option<u64> {
 struct Tally {
     latencies: Histogram<u64>,
     lost: u64,
+    acked: u64,
 }
 
 impl Tally {
     fn new() -> Self {
-        Self { latencies: Histogram::new(3).expect("three digits"), lost: 0 }
+        Self { latencies: Histogram::new(3).expect("three digits"), lost: 0, acked: 0 }
     }
 
     fn add(&mut self, round: load::Round) {
         self.latencies.add(round.latencies).expect("the same shape");
         self.lost += round.lost;
+        self.acked += round.acked;
     }
 
     fn at(&self, quantile: f64) -> u64 {
@@ -88,6 +92,9 @@ impl Tally {
     fn print(&self, rate: u32, side: &str) {
         let (p50, p99, p999) = (self.at(0.5), self.at(0.99), self.at(0.999));
         let offers = self.latencies.len();
-        println!("{rate:>9}  {side:>5}  {p50:>8}  {p99:>8}  {p999:>8}  {offers:>8}  {:>6}", self.lost);
+        println!(
+            "{rate:>9}  {side:>5}  {p50:>8}  {p99:>8}  {p999:>8}  {:>8}  {offers:>8}  {:>6}",
+            self.acked, self.lost
+        );
     }
 }

@@ -1,8 +1,11 @@
-//! What the end-to-end tests share: real servers, real brokers, real clients.
+//! What the end-to-end tests share: real servers, real brokers, real disks, real clients.
 
 pub mod anhu;
 pub mod clock;
+pub mod disk;
 pub mod mosquitto;
+pub mod power;
+pub mod presses;
 pub mod proxy;
 pub mod receiver;
 pub mod siege;

@@ -1,52 +1,17 @@
 //! Nothing that was acknowledged is lost, whatever ends the server.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
-use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
 use tests::{
     anhu::{Anhu, folder, in_tree},
     mosquitto::{self, Mosquitto},
+    presses::{press, shown},
     wait, world,
 };
 use wire::v1;
 
-/// Publishes SOS of many devices at the front door and returns the alert ids that were acknowledged, until `enough` are
-/// or the connection breaks.
-async fn press(port: u16, first: usize, count: usize) -> BTreeSet<String> {
-    let mut options = MqttOptions::new(format!("presser-{first}"), "127.0.0.1", port);
-    options.set_keep_alive(Duration::from_secs(30)).set_inflight(50);
-    let (client, mut events) = AsyncClient::new(options, 16);
-    let sender = tokio::spawn(async move {
-        for number in first..first + count {
-            let payload = format!(r#"{{"kind":"sos","id":"a-{number}"}}"#);
-            let topic = format!("anhu/v1/device-{number}/alert");
-            if client.publish(topic, QoS::AtLeastOnce, false, payload).await.is_err() {
-                return;
-            }
-        }
-    });
-    // rumqttc numbers packets in order and reuses numbers, so the n-th acknowledgement is for the n-th message.
-    let mut acked = BTreeSet::new();
-    while acked.len() < count {
-        match events.poll().await {
-            Ok(Event::Incoming(Packet::PubAck(_))) => {
-                acked.insert(format!("a-{}", first + acked.len()));
-            }
-            Ok(_) => {}
-            Err(_) => break,
-        }
-    }
-    sender.abort();
-    acked
-}
-
 async fn known_alerts(anhu: &Anhu) -> BTreeSet<String> {
-    let mut known = BTreeSet::new();
-    for incident in anhu.all_incidents().await {
-        let full = anhu.incident(&incident.name).await;
-        known.extend(full.alerts.into_iter().map(|alert| alert.source_id));
-    }
-    known
+    shown(anhu).await.into_keys().collect()
 }
 
 #[tokio::test]

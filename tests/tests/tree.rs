@@ -138,7 +138,7 @@ fn only_one_crate_knows_sled_and_only_one_knows_rumqttc() {
 #[test]
 fn versions_and_lints_stand_in_one_place() {
     let members = ORDER.iter().map(|name| root().join("crates").join(name));
-    for folder in members.chain([root().join("tests"), root().join("benches")]) {
+    for folder in members.chain(["tests", "tests/fuzz", "benches"].map(|folder| root().join(folder))) {
         let manifest = manifest(&folder);
         let lints =
             manifest.get("lints").and_then(|lints| lints.get("workspace")).and_then(toml::Value::as_bool);

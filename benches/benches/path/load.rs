@@ -2,23 +2,28 @@
 
 use std::{
     collections::HashMap,
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use hdrhistogram::Histogram;
-use rumqttc::{AsyncClient, MqttOptions, NetworkOptions, QoS};
+use rumqttc::{AsyncClient, Event, MqttOptions, NetworkOptions, Packet, QoS};
 use tokio::sync::mpsc;
-use wire::v1;
 
 /// MQTT connections that share the presses.
 const CONNECTIONS: u32 = 4;
 /// How long the last offers may take after the last press.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What one round has shown: latencies in microseconds, and presses without an offer.
+/// What one round has shown: latencies in microseconds, presses without an offer, and acknowledged ones.
 pub(crate) struct Round {
     pub(crate) latencies: Histogram<u64>,
     pub(crate) lost: u64,
+    pub(crate) acked: u64,
 }
 
 /// The device of press number `press`.
@@ -26,58 +31,92 @@ pub(crate) fn device(press: u32) -> String {
     format!("bench-{press:06}")
 }
 
-/// Publishes one press of each device at `rate` a second and returns when each should have left.
-pub(crate) async fn press(port: u16, rate: u32, presses: u32) -> HashMap<String, Instant> {
-    let mut clients = Vec::new();
-    for connection in 0..CONNECTIONS {
-        let mut options = MqttOptions::new(format!("presser-{connection}"), "127.0.0.1", port);
+/// What was pressed: when each press should have left, and which were acknowledged.
+pub(crate) struct Pressed {
+    pub(crate) due: HashMap<String, Instant>,
+    lanes: Vec<Lane>,
+}
+
+/// One connection: what was published on it, and how many of these were acknowledged, which happens in order.
+struct Lane {
+    client: AsyncClient,
+    published: Vec<String>,
+    acked: Arc<AtomicUsize>,
+}
+
+impl Pressed {
+    /// The devices whose presses have been acknowledged by now.
+    pub(crate) fn acked(&self) -> impl Iterator<Item = &String> {
+        // The first acknowledgement of each connection was for the message that tried it.
+        let acked = |lane: &Lane| lane.acked.load(Ordering::Relaxed).saturating_sub(1);
+        self.lanes.iter().flat_map(move |lane| lane.published.iter().take(acked(lane)))
+    }
+}
+
+impl Lane {
+    async fn open(name: &str, port: u16) -> Self {
+        let mut options = MqttOptions::new(name, "127.0.0.1", port);
         options.set_inflight(1000);
         let (client, mut events) = AsyncClient::new(options, 1000);
         let mut network = NetworkOptions::new();
         network.set_tcp_nodelay(true);
         events.set_network_options(network);
-        tokio::spawn(async move { while events.poll().await.is_ok() {} });
-        clients.push(client);
-    }
-    // A first message on each connection, so that connecting is not part of the first press.
-    for client in &clients {
+        let acked = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&acked);
+        tokio::spawn(async move {
+            while let Ok(event) = events.poll().await {
+                if matches!(event, Event::Incoming(Packet::PubAck(_))) {
+                    counter.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        });
+        // A first message, so that connecting is not part of the first press.
         let sent = client.publish("anhu/v1/bench-000000/status", QoS::AtLeastOnce, false, "online").await;
         sent.expect("a connection");
+        while acked.load(Ordering::Relaxed) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Self { client, published: Vec::new(), acked }
+    }
+}
+
+/// Publishes one press of each of these devices at `rate` a second, until all are or the server is gone.
+pub(crate) async fn press(port: u16, rate: u32, presses: Range<u32>) -> Pressed {
+    let mut lanes = Vec::new();
+    for connection in 0..CONNECTIONS {
+        lanes.push(Lane::open(&format!("presser-{connection}-{}", presses.start), port).await);
     }
     // What setting up has written goes to the disk now, not into the first presses.
     let synced = tokio::process::Command::new("sync").status().await.expect("sync runs");
     assert!(synced.success());
     let began = Instant::now();
-    let mut due = HashMap::new();
-    for press in 0..presses {
-        let at = began + Duration::from_secs_f64(f64::from(press) / f64::from(rate));
+    let mut pressed = Pressed { due: HashMap::new(), lanes };
+    for (number, press) in presses.enumerate() {
+        let at = began + Duration::from_secs_f64(number as f64 / f64::from(rate));
         tokio::time::sleep_until(at.into()).await;
         let device = device(press);
         let topic = format!("anhu/v1/{device}/alert");
-        let client = &clients[(press % CONNECTIONS) as usize];
-        let sent = client.publish(topic, QoS::AtLeastOnce, false, r#"{"kind":"sos","id":"1"}"#).await;
-        sent.expect("a connection");
-        due.insert(device, at);
+        let lane = &mut pressed.lanes[number % CONNECTIONS as usize];
+        if lane.client.publish(topic, QoS::AtLeastOnce, false, r#"{"kind":"sos","id":"1"}"#).await.is_err() {
+            break;
+        }
+        lane.published.push(device.clone());
+        pressed.due.insert(device, at);
     }
-    tokio::spawn(async move {
-        // The connections stay open until the last acknowledgements have come.
-        tokio::time::sleep(PATIENCE).await;
-        drop(clients);
-    });
-    due
+    pressed
 }
 
 /// Collects the first offer of each incident, until `presses` have come or no more do.
 pub(crate) async fn collect(
-    mut offers: mpsc::UnboundedReceiver<(v1::OfferNotice, Instant)>,
+    offers: &mut mpsc::UnboundedReceiver<(String, Instant)>,
     presses: u32,
     ends: Instant,
 ) -> HashMap<String, Instant> {
     let mut first = HashMap::with_capacity(presses as usize);
     while first.len() < presses as usize {
         match tokio::time::timeout_at((ends + PATIENCE).into(), offers.recv()).await {
-            Ok(Some((offer, at))) => {
-                first.entry(offer.incident).or_insert(at);
+            Ok(Some((incident, at))) => {
+                first.entry(incident).or_insert(at);
             }
             Ok(None) | Err(_) => break,
         }
@@ -87,18 +126,18 @@ pub(crate) async fn collect(
 
 /// Joins presses and offers; `device_of` says which device an incident is of.
 pub(crate) fn evaluate(
-    due: &HashMap<String, Instant>,
+    pressed: &Pressed,
     offers: &HashMap<String, Instant>,
     device_of: &HashMap<String, String>,
 ) -> Round {
     let mut latencies = Histogram::new(3).expect("three digits");
     let mut answered = 0;
     for (incident, at) in offers {
-        if let Some(pressed) = device_of.get(incident).and_then(|device| due.get(device)) {
-            let micros = at.saturating_duration_since(*pressed).as_micros();
+        if let Some(due) = device_of.get(incident).and_then(|device| pressed.due.get(device)) {
+            let micros = at.saturating_duration_since(*due).as_micros();
             latencies.record(u64::try_from(micros).unwrap_or(u64::MAX)).expect("within range");
             answered += 1;
         }
     }
-    Round { latencies, lost: due.len() as u64 - answered }
+    Round { latencies, lost: pressed.due.len() as u64 - answered, acked: pressed.acked().count() as u64 }
 }

@@ -24,6 +24,7 @@ use serde_json::{Map, Value};
 use crate::{
     MAX_READINGS, Message, Profile, Reason, Refusal, fields, json,
     place::{self, Fix},
+    sound,
     text::{self, Faults},
     words,
 };
@@ -35,9 +36,6 @@ pub const PROFILE: Profile = Profile {
     default_filters: &["anhu/v1/+/alert", "anhu/v1/+/telemetry", "anhu/v1/+/status"],
     decode,
 };
-
-/// Longest name of a reading, in bytes.
-const MAX_NAME_BYTES: usize = 64;
 
 /// What a canonical topic tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,8 +170,7 @@ fn telemetry(device: &DeviceId, payload: &[u8]) -> Result<Vec<Signal>, Reason> {
 /// Returns one entry of `readings`, or `None` when it lacks a sound name, a number or a known unit.
 fn reading(entry: &Value) -> Option<Reading> {
     let name = entry.get("name")?.as_str()?;
-    let sound = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    if name.is_empty() || name.len() > MAX_NAME_BYTES || !name.bytes().all(sound) {
+    if !sound::is_reading_name(name) {
         return None;
     }
     let value = entry.get("value")?.as_f64().filter(|value| value.is_finite())?;

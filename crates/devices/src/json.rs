@@ -5,17 +5,10 @@ use std::borrow::Cow;
 use model::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::{MAX_PAYLOAD_BYTES, Reason, text};
+use crate::{MAX_PAYLOAD_BYTES, Reason, sound, text};
 
-/// The earliest time believed, 2020-01-01T00:00:00Z. Before it, a clock was never set or seconds were sent as
-/// milliseconds; taking either at its word would make a live call for help look years late.
-const EARLIEST: Timestamp = Timestamp(1_577_836_800_000);
-/// The latest time that calendars can print, the end of the year 9999.
-const LATEST: Timestamp = Timestamp(253_402_300_799_999);
 /// Longest text that is tried as a time, in bytes.
 const MAX_TIME_BYTES: usize = 64;
-/// Longest id of a message, in bytes. A longer one is dropped, not cut: two cut ids could look alike.
-const MAX_ID_BYTES: usize = 128;
 /// The largest integer that a JSON number with a fraction holds exactly, 2⁵³.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
@@ -81,7 +74,7 @@ pub(crate) fn time(value: &Value) -> Option<Timestamp> {
         })?),
         Value::String(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
     };
-    (EARLIEST..=LATEST).contains(&time).then_some(time)
+    sound::time(time)
 }
 
 /// Returns a share of a hundred, rounded to a whole per cent.
@@ -92,14 +85,11 @@ pub(crate) fn percent(value: &Value) -> Option<u8> {
 
 /// Returns the id of a message, given as a text or as an integer.
 ///
-/// An integer beyond 64 bits has already lost digits and a text with replaced characters may equal another: taken as
-/// ids they could make a second call for help look like the first, so they are not.
+/// An integer beyond 64 bits has already lost digits: taken as an id it could make a second call for help look like the
+/// first, so it is not.
 pub(crate) fn id(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) => {
-            let sound = !text.is_empty() && text.len() <= MAX_ID_BYTES && !text.contains('\u{fffd}');
-            sound.then(|| text.clone())
-        }
+        Value::String(text) => sound::id(text.clone()),
         Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
         Value::Number(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }

@@ -22,6 +22,7 @@ mod json;
 mod place;
 mod refusal;
 mod routes;
+pub mod sound;
 mod text;
 mod words;
 pub mod zigbee2mqtt;

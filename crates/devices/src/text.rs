@@ -3,6 +3,8 @@
 use model::Content;
 use serde_json::Value;
 
+use crate::sound;
+
 /// Longest piece of a foreign text that an error repeats, in bytes; a topic of ChirpStack fits.
 const MAX_QUOTE_BYTES: usize = 96;
 
@@ -66,8 +68,8 @@ pub(crate) fn detail(words: &str, faults: &Faults) -> String {
         names => format!("(unreadable: {})", names.join(", ")),
     };
     let note = cut(&note, max / 2);
-    let words = cut(words, max - note.len() - 1);
-    let mut detail: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let room = if note.is_empty() { max } else { max - note.len() - 1 };
+    let mut detail = sound::detail_within(words, room);
     if !detail.is_empty() && !note.is_empty() {
         detail.push(' ');
     }
@@ -85,6 +87,7 @@ mod tests {
         let long = detail(&"安".repeat(1000), &faults);
         assert!(long.len() <= Content::MAX_DETAIL_BYTES, "{}", long.len());
         assert!(long.ends_with("安 (unreadable: battery)"), "{long}");
+        assert_eq!(detail(&long, &Faults::default()), long, "what was cut once is not cut again");
         assert_eq!(detail("", &faults), "(unreadable: battery)");
         assert_eq!(detail("a\nb\0", &Faults::default()), "a b ");
     }

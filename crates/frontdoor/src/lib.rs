@@ -32,6 +32,7 @@ mod login;
 mod packet;
 mod receipts;
 mod subscriptions;
+pub mod testing;
 mod timer;
 mod wire;
 

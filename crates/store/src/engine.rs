@@ -1,6 +1,7 @@
 //! Engine: how is sled opened, asked and flushed without trusting it?
 
 use crate::StoreError;
+use crate::ballast;
 use crate::layout::{self, Body, DIGEST_KEY, Digest};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -59,10 +60,26 @@ pub(crate) struct Census {
 }
 
 impl Engine {
-    /// Opens the store, makes one if there is none, and checks every entry.
+    /// Opens the store, makes one if there is none, and checks every entry. On a full disk, by giving up the ballast.
     pub(crate) fn open(directory: &Path) -> Result<(Engine, Census), StoreError> {
         let failed = |source| StoreError::io(directory, source);
         create_durably(&std::path::absolute(directory).map_err(failed)?).map_err(failed)?;
+        let opened = match Engine::open_within(directory) {
+            Err(StoreError::Io { source, .. })
+                if source.kind() == ErrorKind::StorageFull && ballast::throw_overboard(directory) =>
+            {
+                Engine::open_within(directory)
+            }
+            opened => opened,
+        };
+        if opened.is_ok() {
+            ballast::take_in(directory);
+        }
+        opened
+    }
+
+    fn open_within(directory: &Path) -> Result<(Engine, Census), StoreError> {
+        let failed = |source| StoreError::io(directory, source);
         let lock = lock(directory)?;
         let config = sled::Config::new().path(directory).flush_every_ms(None).cache_capacity(CACHE_BYTES);
         let db = understand(directory, catch_unwind(AssertUnwindSafe(|| config.open())))?;

@@ -16,6 +16,7 @@
 //! stops short of the disk; so every value has a checksum, a sum over all records is checked at the start, panics are
 //! caught, and the file is flushed here.
 
+mod ballast;
 mod engine;
 mod fault;
 mod large;

@@ -168,7 +168,8 @@ impl Board {
     pub fn snapshot(&self) -> Vec<u8> {
         let incidents = self.page(None, usize::MAX, |_| true);
         let incidents = incidents.iter().rev().map(|incident| v1::Incident::clone(incident)).collect();
-        v1::ListIncidentsResponse { incidents, next_page_token: String::new() }.encode_to_vec()
+        // The latest change need not be one of an incident, and whoever watched has its number.
+        v1::ListIncidentsResponse { incidents, next_page_token: self.head().to_string() }.encode_to_vec()
     }
 
     /// The board that [`Board::snapshot`] saw; `None` when the bytes are not such a snapshot.
@@ -176,6 +177,8 @@ impl Board {
     pub fn restore(bytes: &[u8]) -> Option<Self> {
         let snapshot = v1::ListIncidentsResponse::decode(bytes).ok()?;
         let board = Self::default();
+        // Snapshots of the first form do not say it; then the latest change of an incident is as good as can be.
+        board.head.store(snapshot.next_page_token.parse().unwrap_or_default(), Ordering::Relaxed);
         for incident in snapshot.incidents {
             let id = wire::Name::incident("name", &incident.name).ok()?;
             let closed = incident.state() == v1::IncidentState::Closed;

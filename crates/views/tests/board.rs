@@ -213,6 +213,16 @@ fn a_restored_board_shows_the_same() {
 }
 
 #[test]
+fn a_restored_board_knows_the_latest_change_though_it_was_of_no_incident() {
+    let county = County::new();
+    let events = [Event::DrillModeChanged { on: true }];
+    let at = Timestamp(1_790_000_000_000);
+    county.board.fold(Change { sequence: 77, at, durable_at: None, events: &events });
+    let restored = Board::restore(&county.board.snapshot()).expect("a snapshot");
+    assert_eq!(restored.head(), 77, "who watched until then goes on from there");
+}
+
+#[test]
 fn pages_go_from_the_newest_to_the_oldest_and_closing_takes_an_incident_off_the_open_ones() {
     let mut county = County::new();
     county.presses("a");

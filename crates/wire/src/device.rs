@@ -7,6 +7,7 @@ use crate::{
 use devices::{
     Message, Profile, Reason, Refusal,
     canonical::{self, Channel, Topic},
+    sound,
 };
 use model::{Content, CoordinateSystem, DeviceId, Kind, Place, Reading, Signal, Timestamp, Unit};
 
@@ -80,15 +81,14 @@ fn read_alert(device: DeviceId, alert: v1::DeviceAlert) -> Result<Vec<Signal>, R
             return Err(Refusal { device: Some(device), reason });
         }
     };
-    let mut detail = alert.detail.clone();
-    detail.truncate(detail.floor_char_boundary(Content::MAX_DETAIL_BYTES));
+    let detail = sound::detail(&alert.detail);
     let content = if alert.restore { Content::Restore { kind } } else { Content::Alert { kind, detail } };
     Ok(vec![signal_of(device, alert, content)])
 }
 
 fn signal_of(device: DeviceId, alert: v1::DeviceAlert, content: Content) -> Signal {
     Signal {
-        source_id: Some(alert.id).filter(|id| !id.is_empty()),
+        source_id: sound::id(alert.id),
         occurred_at: alert.occurred_at.as_ref().and_then(given_time),
         place: alert.place.as_ref().and_then(fix),
         battery_percent: alert.battery_percent.and_then(percent),
@@ -101,18 +101,18 @@ fn read_telemetry(device: DeviceId, telemetry: v1::DeviceTelemetry) -> Result<Ve
     let readings: Vec<Reading> = telemetry
         .readings
         .into_iter()
-        .take(devices::MAX_READINGS)
-        .filter(|reading| !reading.name.is_empty() && reading.value.is_finite())
+        .filter(|reading| sound::is_reading_name(&reading.name) && reading.value.is_finite())
         .filter_map(|reading| {
             let unit = Unit::read("unit", reading.unit).ok()?;
             Some(Reading { name: reading.name, value: reading.value, unit })
         })
+        .take(devices::MAX_READINGS)
         .collect();
     if readings.is_empty() {
         return Err(Refusal { device: Some(device), reason: Reason::NoReadings });
     }
     Ok(vec![Signal {
-        source_id: Some(telemetry.id).filter(|id| !id.is_empty()),
+        source_id: sound::id(telemetry.id),
         occurred_at: telemetry.occurred_at.as_ref().and_then(given_time),
         place: telemetry.place.as_ref().and_then(fix),
         ..Signal::new(device, Content::Telemetry { readings })
@@ -131,9 +131,9 @@ fn read_status(device: DeviceId, status: v1::DeviceStatus) -> Result<Vec<Signal>
     Ok(vec![Signal { battery_percent, ..Signal::new(device, Content::Heartbeat { online }) }])
 }
 
-/// The epoch itself is what an unset clock sends.
+/// Nothing when the clock cannot be believed: one that counts from 1970 on must not make a call for help look late.
 fn given_time(time: &prost_types::Timestamp) -> Option<Timestamp> {
-    Some(time_from_wire(time)).filter(|time| time.0 != 0)
+    sound::time(time_from_wire(time))
 }
 
 /// An impossible fix costs the place and never the alert.
@@ -191,6 +191,24 @@ mod tests {
             decode_on("status", &v1::DeviceStatus { state: 2, battery_percent: None }.encode_to_vec())
                 .is_ok()
         );
+    }
+
+    #[test]
+    fn what_json_would_not_take_at_its_word_protobuf_does_not_either() {
+        let unset = v1::DeviceAlert {
+            kind: v1::Kind::Sos.into(),
+            id: "x".repeat(4096),
+            occurred_at: Some(prost_types::Timestamp { seconds: 300, nanos: 0 }),
+            detail: "厨房\u{1b}[2J".to_owned(),
+            ..v1::DeviceAlert::default()
+        };
+        let signals = decode_on("alert", &unset.encode_to_vec()).expect("an alert");
+        assert_eq!((&signals[0].occurred_at, &signals[0].source_id), (&None, &None));
+        let shown = Content::Alert { kind: Kind::Sos, detail: "厨房 [2J".to_owned() };
+        assert_eq!(signals[0].content, shown, "nothing draws on the operator's terminal");
+        let nameless = v1::DeviceReading { name: "\n".to_owned(), value: 1.0, unit: 1 };
+        let telemetry = v1::DeviceTelemetry { readings: vec![nameless], ..v1::DeviceTelemetry::default() };
+        assert!(decode_on("telemetry", &telemetry.encode_to_vec()).is_err());
     }
 
     #[test]
