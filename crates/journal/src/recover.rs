@@ -151,7 +151,8 @@ impl End<'_> {
     /// if nothing says so yet.
     ///
     /// The last group may be in the kernel's memory only: after a failed flush the kernel calls its pages clean, and no
-    /// later flush would write them. Its records were just replayed, so from now on they must be as safe as any other.
+    /// later flush would write them. Its records were just replayed, so from now on they must be as safe as any other. The
+    /// same is true of the mark behind them: without it, what is written next would stand behind a hole.
     fn settle(&self, disk: &dyn Disk) -> io::Result<Tail> {
         let End { segment, cursor, offset, cut } = *self;
         if segment.form == Form::Packed {
@@ -161,14 +162,10 @@ impl End<'_> {
         if let Some(cut) = cut {
             write_all(&*file, &vec![0; cut.bytes as usize], cut.offset)?;
         }
-        if !cursor.chain.proven {
-            let group = cursor.last_group();
-            write_all(&*file, segment.bytes(group..offset as usize), group as u64)?;
-        }
-        if cut.is_some() || !cursor.chain.proven {
-            file.sync()?;
-        }
-        let chain = Chain { epoch: cursor.chain.epoch + 1, ..cursor.chain };
+        let group = cursor.last_group();
+        write_all(&*file, segment.bytes(group..offset as usize), group as u64)?;
+        file.sync()?;
+        let chain = Chain { epoch: cursor.chain.epoch.saturating_add(1), ..cursor.chain };
         let place = segment.place.clone();
         let mut tail = Tail { file, place, header: segment.header, offset, chain };
         tail.mark(chain.head)?;

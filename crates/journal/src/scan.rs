@@ -355,7 +355,7 @@ impl Cursor {
         match header.kind {
             Kind::Record => {
                 self.chain = Chain { head: expected, hash, proven: false, ..self.chain };
-                if header.durable != self.last_group.0 || self.last_group.1 == SEGMENT_HEADER {
+                if header.durable != self.last_group.0 || self.offset == SEGMENT_HEADER {
                     self.last_group = (header.durable, self.offset);
                 }
             }

@@ -309,7 +309,8 @@ impl Tail {
 
     /// Marks the last record, which is `durable`, as flushed, unless that is already written.
     pub(crate) fn mark(&mut self, durable: u64) -> io::Result<()> {
-        if self.chain.proven {
+        let has_room = self.offset + RECORD_HEADER as u64 <= self.header.bytes;
+        if self.chain.proven || !has_room {
             return Ok(());
         }
         let mut slot = [0; RECORD_HEADER];
