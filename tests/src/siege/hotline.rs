@@ -27,13 +27,18 @@ async fn session(field: &Field, token: &mut String) -> Result<(), Status> {
     let mut client = IncidentServiceClient::new(channel);
     let request = v1::WatchIncidentsRequest { resume_token: token.clone(), ..Default::default() };
     let mut stream = client.watch_incidents(request).await?.into_inner();
+    field.notes.caught_up(false);
     while let Some(message) = stream.next().await {
         let v1::WatchIncidentsResponse { change, resume_token } = message?;
-        if let Some(Change::Incident(incident)) = change {
-            if is_served(&incident) {
-                tokio::spawn(end(client.clone(), incident.name.clone()));
+        match change {
+            Some(Change::Incident(incident)) => {
+                if is_served(&incident) {
+                    tokio::spawn(end(client.clone(), incident.name.clone()));
+                }
+                field.notes.shown(incident);
             }
-            field.notes.shown(incident);
+            Some(Change::SnapshotEnd(_)) => field.notes.caught_up(true),
+            Some(Change::Heartbeat(_)) | None => {}
         }
         *token = resume_token;
     }

@@ -27,6 +27,8 @@ struct Pages {
     incidents: BTreeMap<String, v1::Incident>,
     /// Who was sent to each incident, as the helpers say.
     sent: BTreeMap<String, BTreeSet<String>>,
+    /// The console has been sent everything that changed while it was away.
+    caught_up: bool,
     /// When something was shown last that had not been shown before.
     news: Option<Instant>,
 }
@@ -70,10 +72,17 @@ impl Notes {
         }
     }
 
+    /// Whether the console knows everything up to now.
+    pub(super) fn caught_up(&self, is: bool) {
+        let mut pages = self.pages();
+        pages.caught_up = is;
+        pages.news = Some(Instant::now());
+    }
+
     /// Whether everything acknowledged has been shown and every helper is done, or nothing new is shown any more.
     pub(super) fn is_quiet(&self) -> bool {
         let pages = self.pages();
-        let silent = pages.news.is_none_or(|news| news.elapsed() > SILENCE);
+        let silent = pages.caught_up && pages.news.is_none_or(|news| news.elapsed() > SILENCE);
         silent
             || pages.lost().is_empty()
                 && pages.incidents.values().all(|incident| incident.resolved_at.is_some())

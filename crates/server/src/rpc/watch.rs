@@ -93,7 +93,8 @@ impl Watch {
         let head = self.app.board.head();
         let incidents = if resume {
             let mut changed = self.app.board.page(None, usize::MAX, |incident| incident.revision > since);
-            changed.reverse();
+            // So that a break resumes where it was: what has been sent so far is all that changed until then.
+            changed.sort_unstable_by_key(|incident| incident.revision);
             changed
         } else {
             self.app.board.open()
@@ -102,10 +103,11 @@ impl Watch {
         for incident in incidents.into_iter().filter(|incident| wanted(incident)) {
             self.sent.insert(incident.name.clone(), incident.revision);
             self.newest = self.newest.max(incident.revision);
-            // Until all are sent, a break must resume from where this began.
+            // One record may have changed several: a break must resume before it. Of a snapshot, before all.
+            let sent_until = if resume { incident.revision.saturating_sub(1).max(since) } else { 0 };
             let response = v1::WatchIncidentsResponse {
                 change: Some(Change::Incident(v1::Incident::clone(&incident))),
-                resume_token: since.to_string(),
+                resume_token: sent_until.to_string(),
             };
             self.sender.send(Ok(response)).await.map_err(|_| Gone)?;
         }
