@@ -15,6 +15,7 @@ mod keeper;
 mod link;
 mod metrics;
 mod node;
+mod opening;
 mod outbox;
 mod outlet;
 mod policies;

@@ -20,12 +20,12 @@ use crate::{
     ingest::Ingest,
     link::Link,
     metrics::{self, Levels},
+    opening::CLOCK_BEHIND,
     outbox::Outbox,
     outlet::Settled,
     policies::Policies,
     presence::Presence,
     registrar::{Flushed, Registrar},
-    serve::CLOCK_BEHIND,
     watchdog::Watchdog,
 };
 

@@ -1,26 +1,16 @@
 //! Serve: put the parts together, run them, and take them apart in order.
 
-use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::{Arc, RwLock},
-    thread::JoinHandle,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, thread::JoinHandle, time::Duration};
 
 use anyhow::Context as _;
 use axum::serve::ListenerExt as _;
-use dispatch::State;
 use frontdoor::{FrontDoor, Limits};
-use journal::{Journal, Notice, OpenError, OpenReport, Options, RealDisk, Sequence, Start};
+use journal::{Journal, Sequence};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use model::{Millis, Place};
-use roster::{Roster, Size};
-use store::{Store, StoreError};
+use model::Millis;
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
-    sync::Notify,
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -30,7 +20,7 @@ use views::{Board, Directory};
 use crate::{
     access::Access,
     clock::Clock,
-    config::Checked,
+    config::{Checked, Config},
     door::Porter,
     engine::{self, Alarm, Works},
     http,
@@ -39,13 +29,13 @@ use crate::{
     keeper::{self, Keeper},
     link, metrics,
     node::{Journals, Node},
+    opening::{Folders, open_dispatch, open_registry, open_store},
     outbox,
-    outlet::{Outlet, Settled},
+    outlet::Outlet,
     policies::{NotReplaced, Policies, Reloaded},
     presence::Presence,
-    registrar::{self, Books, Flushed},
+    registrar::{self, Books},
     replica::Replica,
-    trap,
     watchdog::{self, Watchdog},
 };
 
@@ -57,8 +47,7 @@ const UPKEEP: Duration = Duration::from_secs(5);
 const HEALTH: Duration = Duration::from_secs(1);
 /// How long open requests may take to end when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
-/// How far the machine's clock may be behind the journal at the start before somebody is told.
-pub(crate) const CLOCK_BEHIND: Millis = Millis::from_seconds(120);
+
 /// A node that runs.
 pub(crate) struct Running {
     pub(crate) node: Arc<Node>,
@@ -78,29 +67,6 @@ struct Threads {
     board: Arc<Board>,
 }
 
-/// Where the parts of a node lie in its data folder.
-pub(crate) struct Folders {
-    root: PathBuf,
-}
-
-impl Folders {
-    pub(crate) fn new(root: &Path) -> Self {
-        Self { root: root.to_owned() }
-    }
-
-    pub(crate) fn dispatch_journal(&self) -> PathBuf {
-        self.root.join("journal/dispatch")
-    }
-
-    pub(crate) fn registry_journal(&self) -> PathBuf {
-        self.root.join("journal/registry")
-    }
-
-    pub(crate) fn store(&self) -> PathBuf {
-        self.root.join("state")
-    }
-}
-
 /// Starts a node: reads back what it knew, and opens its doors.
 pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Running> {
     let Checked { config, policy, routes, http_listen, mqtt_listen } = checked;
@@ -115,21 +81,7 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         .with_context(|| format!("the data folder {} cannot be made", config.data_dir.display()))?;
 
     // Ports first: nothing is read back for a node that cannot serve.
-    let limits = Limits {
-        max_connections: config.front_door.max_connections,
-        max_packet_bytes: config.front_door.max_packet_bytes,
-        connect_timeout: Duration::from_secs(config.front_door.connect_timeout_s),
-        ack_deadline: Duration::from_secs(config.front_door.ack_deadline_s),
-        ..Limits::default()
-    };
-    let listener = TcpListener::bind(http_listen)
-        .await
-        .with_context(|| format!("http_listen {http_listen} cannot be opened: is another server running?"))?;
-    let door = FrontDoor::bind(mqtt_listen, limits)
-        .await
-        .with_context(|| format!("mqtt_listen {mqtt_listen} cannot be opened: is another broker running?"))?;
-    let door = Arc::new(door);
-
+    let (listener, door) = listen(&config, http_listen, mqtt_listen).await?;
     let directory = Arc::new(Directory::default());
     let store = Arc::new(open_store(&folders)?);
     let books =
@@ -223,13 +175,7 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
     tasks.spawn(async move { served.run(porter, end.cancelled_owned()).await });
     tasks.spawn(until(stop.clone(), reload_on(hangups, Arc::clone(&node))));
     tasks.spawn(until(stop.clone(), sweep(Arc::clone(&node), config.position_fresh_s)));
-    let metrics = metrics_handle();
-    tasks.spawn(until(stop.clone(), upkeep(metrics.clone())));
-    let (reporter, health) = tonic_health::server::health_reporter();
-    tasks.spawn(until(stop.clone(), report_health(Arc::clone(&node), reporter)));
-    let router = http::router(Arc::clone(&node), metrics, health)?;
-    tasks.spawn(serve_http(listener, router, stop.clone()));
-    tasks.spawn(until(stop, watchdog::run(Arc::clone(&node), token)));
+    serve_node(&node, listener, token, &mut tasks)?;
     Ok(Running {
         node,
         mqtt_addr,
@@ -244,6 +190,46 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         folders,
         stop_threads,
     })
+}
+
+/// Opens gRPC and HTTP, and what looks after the node.
+fn serve_node(
+    node: &Arc<Node>,
+    listener: TcpListener,
+    token: Option<String>,
+    tasks: &mut JoinSet<()>,
+) -> anyhow::Result<()> {
+    let stop = &node.stop;
+    let metrics = metrics_handle();
+    tasks.spawn(until(stop.clone(), upkeep(metrics.clone())));
+    let (reporter, health) = tonic_health::server::health_reporter();
+    tasks.spawn(until(stop.clone(), report_health(Arc::clone(node), reporter)));
+    let router = http::router(Arc::clone(node), metrics, health)?;
+    tasks.spawn(serve_http(listener, router, stop.clone()));
+    tasks.spawn(until(stop.clone(), watchdog::run(Arc::clone(node), token)));
+    Ok(())
+}
+
+/// Opens the ports.
+async fn listen(
+    config: &Config,
+    http_listen: SocketAddr,
+    mqtt_listen: SocketAddr,
+) -> anyhow::Result<(TcpListener, Arc<FrontDoor>)> {
+    let limits = Limits {
+        max_connections: config.front_door.max_connections,
+        max_packet_bytes: config.front_door.max_packet_bytes,
+        connect_timeout: Duration::from_secs(config.front_door.connect_timeout_s),
+        ack_deadline: Duration::from_secs(config.front_door.ack_deadline_s),
+        ..Limits::default()
+    };
+    let listener = TcpListener::bind(http_listen)
+        .await
+        .with_context(|| format!("http_listen {http_listen} cannot be opened: is another server running?"))?;
+    let door = FrontDoor::bind(mqtt_listen, limits)
+        .await
+        .with_context(|| format!("mqtt_listen {mqtt_listen} cannot be opened: is another broker running?"))?;
+    Ok((listener, Arc::new(door)))
 }
 
 impl Running {
@@ -302,137 +288,6 @@ fn drain<T: Send + 'static>(journal: Arc<Journal<T>>) -> anyhow::Result<Sequence
             Err(shared) => journal = shared,
         }
         std::thread::yield_now();
-    }
-}
-
-fn open_store(folders: &Folders) -> anyhow::Result<Store> {
-    let folder = folders.store();
-    let mut opened = Store::open(&folder);
-    if let Err(StoreError::Io { source, .. }) = &opened
-        && journal::is_full(source)
-        && journal::release_ballast(&folders.registry_journal())?
-    {
-        tracing::error!("the disk is full: the registry's ballast was removed to start at all; make room");
-        opened = Store::open(&folder);
-    }
-    match opened {
-        Ok(store) => Ok(store),
-        Err(error @ StoreError::Damaged { .. }) => {
-            let (store, rebuilt) = Store::rebuild(&folder)?;
-            let aside = rebuilt.moved_to.map(|path| path.display().to_string()).unwrap_or_default();
-            tracing::error!(%error, aside, "the state store is damaged: it is built again from the journals");
-            Ok(store)
-        }
-        Err(error) => Err(error).context("the state store cannot be opened"),
-    }
-}
-
-/// Reads the registry back: from the state store as far as it goes, from the journal after that.
-fn open_registry(
-    folders: &Folders,
-    store: Arc<Store>,
-    directory: &Arc<Directory>,
-    max_responders: u32,
-    clock: Clock,
-) -> anyhow::Result<Books> {
-    let (mut state, applied) = registrar::read_records(&store).unwrap_or_else(|error| {
-        tracing::warn!(%error, "the records in the state store cannot be read; the journal is read instead");
-        Default::default()
-    });
-    let folder = folders.registry_journal();
-    let recovered = Arc::new(Notify::new());
-    let open = |from: u64, state: &mut registry::State| {
-        let mut news = Vec::new();
-        let replay = |sequence: Sequence, bytes: &[u8]| {
-            let (at, events) = wire::read_registry_record(bytes)?;
-            events.iter().for_each(|event| state.evolve(event));
-            news.push((sequence.0, at, events));
-            Ok(())
-        };
-        let recovered = Arc::clone(&recovered);
-        let sink = move |notice: Notice<'_, Flushed>| registrar::take(notice, &recovered);
-        Journal::open(&folder, Options::default(), Sequence(from), replay, sink)
-            .map(|(journal, report)| (journal, report, news))
-    };
-    let (journal, report, news) =
-        open(applied, &mut state).map_err(|error| of_another_journal(error, folders, "registry"))?;
-    tell_opened("registry", &report);
-    // The roster's cells are as large as suits where people start from.
-    let bases: Vec<Place> = state.responders(None).filter_map(|known| state.base_of(known.id)).collect();
-    let books = Books {
-        roster: Arc::new(Roster::new(Size::of(max_responders, &bases))),
-        state: Arc::new(RwLock::new(state)),
-        directory: Arc::clone(directory),
-        store,
-        clock,
-        journal: Arc::new(journal),
-        recovered,
-        unsettled: None,
-    };
-    for (sequence, at, events) in news {
-        books.remember(sequence, at, &events);
-    }
-    books.spread_all();
-    Ok(books)
-}
-
-/// Reads the open incidents, offers and timers back.
-fn open_dispatch(
-    folders: &Folders,
-    (mut replica, start): (Replica, Start),
-    outlet: Outlet,
-    alarm: Alarm,
-) -> anyhow::Result<(State, Journal<Settled>)> {
-    let clock = outlet.clock.clone();
-    let replay = |sequence: Sequence, bytes: &[u8]| replica.apply(sequence, bytes);
-    let folder = folders.dispatch_journal();
-    let disk = RealDisk::lock(&folder).map(trap::disk);
-    let opened = disk.and_then(|disk| {
-        Journal::open_on(disk, Options::default(), start, replay, move |notice| {
-            let _ = &alarm;
-            outlet.take(notice);
-        })
-    });
-    let (journal, report) = opened.map_err(|error| of_another_journal(error, folders, "dispatch"))?;
-    tell_opened("dispatch", &report);
-    let ahead = clock.not_before(replica.latest);
-    if ahead > CLOCK_BEHIND {
-        let ahead_s = ahead.0 / 1000;
-        tracing::error!(
-            ahead_s,
-            "the clock of this machine was set back behind the last decision in the journal; time goes \
-                                  on from there: set the clock, then start again when nothing is open"
-        );
-    }
-    Ok((replica.state, journal))
-}
-
-/// Why a journal cannot be opened. A state store that does not belong to it is moved away by hand, so that nobody loses a
-/// newer journal by restoring an older one unawares.
-fn of_another_journal(error: OpenError, folders: &Folders, name: &str) -> anyhow::Error {
-    let foreign = matches!(error, OpenError::Ahead { .. } | OpenError::Behind { .. });
-    let error = anyhow::Error::from(error);
-    if foreign {
-        let folder = folders.store().display().to_string();
-        return error.context(format!(
-            "the {name} journal and the state store do not belong together: move {folder} away and start again, and \
-             it is built anew from the journal"
-        ));
-    }
-    error.context(format!("the {name} journal cannot be opened"))
-}
-
-fn tell_opened(name: &str, report: &OpenReport) {
-    let (head, replayed) = (report.head.0, report.replayed);
-    tracing::info!(journal = name, head, replayed, "journal read");
-    if let Some(cut) = &report.cut {
-        tracing::warn!(
-            journal = name,
-            place = cut.place,
-            offset = cut.offset,
-            bytes = cut.bytes,
-            "the last run ended in the middle of a write; the unfinished end was cut, nothing acknowledged was in it"
-        );
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     journal::{Stream, folders},
     simulate::bar,
 };
-use crate::{config::Overrides, serve::Folders};
+use crate::{config::Overrides, opening::Folders};
 
 /// The file that makes a folder a backup. It is written last.
 const MANIFEST: &str = "backup.toml";

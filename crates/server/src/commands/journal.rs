@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use journal::{ReadError, Records, Sequence, checkpoint};
 use prost_reflect::{DescriptorPool, DynamicMessage};
 
-use crate::{config::Overrides, serve::Folders};
+use crate::{config::Overrides, opening::Folders};
 
 /// Look into the journals of a server, or of a backup
 #[derive(Debug, clap::Subcommand)]

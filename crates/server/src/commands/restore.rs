@@ -12,7 +12,7 @@ use super::{
     backup::{Held, Manifest, copy_with_bar, keep_checkpoints},
     journal::Stream,
 };
-use crate::{config::Overrides, serve::Folders};
+use crate::{config::Overrides, opening::Folders};
 
 /// Where the journals are put together before they get their name, so that no server starts with half of them.
 const UNFINISHED: &str = "restoring";

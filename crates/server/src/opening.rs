@@ -1,0 +1,184 @@
+//! Opening: what does a node know when it starts?
+//!
+//! What it decided stands in its journals; the state store and the checkpoints only spare it some of the reading.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, RwLock},
+};
+
+use anyhow::Context as _;
+use dispatch::State;
+use journal::{Journal, Notice, OpenError, OpenReport, Options, RealDisk, Sequence, Start};
+use model::{Millis, Place};
+use roster::{Roster, Size};
+use store::{Store, StoreError};
+use tokio::sync::Notify;
+use views::Directory;
+
+use crate::{
+    clock::Clock,
+    engine::Alarm,
+    outlet::{Outlet, Settled},
+    registrar::{self, Books, Flushed},
+    replica::Replica,
+    trap,
+};
+
+/// How far the machine's clock may be behind the journal at the start before somebody is told.
+pub(crate) const CLOCK_BEHIND: Millis = Millis::from_seconds(120);
+
+/// Where the parts of a node lie in its data folder.
+pub(crate) struct Folders {
+    root: PathBuf,
+}
+
+impl Folders {
+    pub(crate) fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    pub(crate) fn dispatch_journal(&self) -> PathBuf {
+        self.root.join("journal/dispatch")
+    }
+
+    pub(crate) fn registry_journal(&self) -> PathBuf {
+        self.root.join("journal/registry")
+    }
+
+    pub(crate) fn store(&self) -> PathBuf {
+        self.root.join("state")
+    }
+}
+
+/// Opens the state store, and builds an empty one when what is there is damaged.
+pub(crate) fn open_store(folders: &Folders) -> anyhow::Result<Store> {
+    let folder = folders.store();
+    let mut opened = Store::open(&folder);
+    if let Err(StoreError::Io { source, .. }) = &opened
+        && journal::is_full(source)
+        && journal::release_ballast(&folders.registry_journal())?
+    {
+        tracing::error!("the disk is full: the registry's ballast was removed to start at all; make room");
+        opened = Store::open(&folder);
+    }
+    match opened {
+        Ok(store) => Ok(store),
+        Err(error @ StoreError::Damaged { .. }) => {
+            let (store, rebuilt) = Store::rebuild(&folder)?;
+            let aside = rebuilt.moved_to.map(|path| path.display().to_string()).unwrap_or_default();
+            tracing::error!(%error, aside, "the state store is damaged: it is built again from the journals");
+            Ok(store)
+        }
+        Err(error) => Err(error).context("the state store cannot be opened"),
+    }
+}
+
+/// Reads the registry back: from the state store as far as it goes, from the journal after that.
+pub(crate) fn open_registry(
+    folders: &Folders,
+    store: Arc<Store>,
+    directory: &Arc<Directory>,
+    max_responders: u32,
+    clock: Clock,
+) -> anyhow::Result<Books> {
+    let (mut state, applied) = registrar::read_records(&store).unwrap_or_else(|error| {
+        tracing::warn!(%error, "the records in the state store cannot be read; the journal is read instead");
+        Default::default()
+    });
+    let folder = folders.registry_journal();
+    let recovered = Arc::new(Notify::new());
+    let open = |from: u64, state: &mut registry::State| {
+        let mut news = Vec::new();
+        let replay = |sequence: Sequence, bytes: &[u8]| {
+            let (at, events) = wire::read_registry_record(bytes)?;
+            events.iter().for_each(|event| state.evolve(event));
+            news.push((sequence.0, at, events));
+            Ok(())
+        };
+        let recovered = Arc::clone(&recovered);
+        let sink = move |notice: Notice<'_, Flushed>| registrar::take(notice, &recovered);
+        Journal::open(&folder, Options::default(), Sequence(from), replay, sink)
+            .map(|(journal, report)| (journal, report, news))
+    };
+    let (journal, report, news) =
+        open(applied, &mut state).map_err(|error| of_another_journal(error, folders, "registry"))?;
+    tell_opened("registry", &report);
+    // The roster's cells are as large as suits where people start from.
+    let bases: Vec<Place> = state.responders(None).filter_map(|known| state.base_of(known.id)).collect();
+    let books = Books {
+        roster: Arc::new(Roster::new(Size::of(max_responders, &bases))),
+        state: Arc::new(RwLock::new(state)),
+        directory: Arc::clone(directory),
+        store,
+        clock,
+        journal: Arc::new(journal),
+        recovered,
+        unsettled: None,
+    };
+    for (sequence, at, events) in news {
+        books.remember(sequence, at, &events);
+    }
+    books.spread_all();
+    Ok(books)
+}
+
+/// Reads the open incidents, offers and timers back.
+pub(crate) fn open_dispatch(
+    folders: &Folders,
+    (mut replica, start): (Replica, Start),
+    outlet: Outlet,
+    alarm: Alarm,
+) -> anyhow::Result<(State, Journal<Settled>)> {
+    let clock = outlet.clock.clone();
+    let replay = |sequence: Sequence, bytes: &[u8]| replica.apply(sequence, bytes);
+    let folder = folders.dispatch_journal();
+    let disk = RealDisk::lock(&folder).map(trap::disk);
+    let opened = disk.and_then(|disk| {
+        Journal::open_on(disk, Options::default(), start, replay, move |notice| {
+            let _ = &alarm;
+            outlet.take(notice);
+        })
+    });
+    let (journal, report) = opened.map_err(|error| of_another_journal(error, folders, "dispatch"))?;
+    tell_opened("dispatch", &report);
+    let ahead = clock.not_before(replica.latest);
+    if ahead > CLOCK_BEHIND {
+        let ahead_s = ahead.0 / 1000;
+        tracing::error!(
+            ahead_s,
+            "the clock of this machine was set back behind the last decision in the journal; time goes \
+                                  on from there: set the clock, then start again when nothing is open"
+        );
+    }
+    Ok((replica.state, journal))
+}
+
+/// Why a journal cannot be opened. A state store that does not belong to it is moved away by hand, so that nobody loses a
+/// newer journal by restoring an older one unawares.
+fn of_another_journal(error: OpenError, folders: &Folders, name: &str) -> anyhow::Error {
+    let foreign = matches!(error, OpenError::Ahead { .. } | OpenError::Behind { .. });
+    let error = anyhow::Error::from(error);
+    if foreign {
+        let folder = folders.store().display().to_string();
+        return error.context(format!(
+            "the {name} journal and the state store do not belong together: move {folder} away and start again, and \
+             it is built anew from the journal"
+        ));
+    }
+    error.context(format!("the {name} journal cannot be opened"))
+}
+
+fn tell_opened(name: &str, report: &OpenReport) {
+    let (head, replayed) = (report.head.0, report.replayed);
+    tracing::info!(journal = name, head, replayed, "journal read");
+    if let Some(cut) = &report.cut {
+        tracing::warn!(
+            journal = name,
+            place = cut.place,
+            offset = cut.offset,
+            bytes = cut.bytes,
+            "the last run ended in the middle of a write; the unfinished end was cut, nothing acknowledged was in it"
+        );
+    }
+}
