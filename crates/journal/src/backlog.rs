@@ -1,5 +1,8 @@
 //! Backlog: what could not be written, kept in memory and in order until the disk takes it.
 
+/// Groups are put together until they have so many bytes.
+const TOGETHER: usize = 1 << 20;
+
 /// Records that were appended together. The payloads stand in `bytes`, each behind room for its header and padded.
 pub(crate) struct Group {
     pub(crate) bytes: Vec<u8>,
@@ -19,10 +22,19 @@ impl Backlog {
         self.bytes
     }
 
+    /// Adds a group, to the last one while that is short: each is written and flushed for itself when the disk takes it,
+    /// and nothing else is released meanwhile.
     pub(crate) fn push(&mut self, group: Group) {
-        if !group.lengths.is_empty() {
-            self.bytes += group.bytes.len();
-            self.groups.push(group);
+        if group.lengths.is_empty() {
+            return;
+        }
+        self.bytes += group.bytes.len();
+        match self.groups.last_mut() {
+            Some(last) if last.bytes.len() + group.bytes.len() <= TOGETHER => {
+                last.bytes.extend(group.bytes);
+                last.lengths.extend(group.lengths);
+            }
+            Some(_) | None => self.groups.push(group),
         }
     }
 

@@ -20,6 +20,8 @@ pub(crate) struct Clock {
     started_at: Arc<AtomicI64>,
     /// By how much it was put forward, in milliseconds.
     ahead: Arc<AtomicI64>,
+    /// The latest time known when it started, in milliseconds since 1970.
+    known: Arc<AtomicI64>,
 }
 
 /// China has one time zone, eight hours ahead of UTC, without daylight saving time.
@@ -30,7 +32,12 @@ impl Clock {
     pub(crate) fn start() -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         let millis = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
-        Self { started: Instant::now(), started_at: Arc::new(millis.into()), ahead: Arc::default() }
+        Self {
+            started: Instant::now(),
+            started_at: Arc::new(millis.into()),
+            ahead: Arc::default(),
+            known: Arc::default(),
+        }
     }
 
     /// Puts the clock forward so that it is not before `latest`, and says by how much. For the start, before anything is
@@ -39,11 +46,19 @@ impl Clock {
     /// Somebody may have set the system's clock back since `latest` was read from it. If time ran backwards, every
     /// deadline would wait for as long as the clock was set back.
     pub(crate) fn not_before(&self, latest: Timestamp) -> Millis {
+        self.known.store(latest.0, Ordering::Relaxed);
         let behind = Millis((latest - self.now()).0.max(0));
         // Relaxed: whoever reads it was started after this or is told of it by the one who was.
         self.started_at.fetch_add(behind.0, Ordering::Relaxed);
         self.ahead.fetch_add(behind.0, Ordering::Relaxed);
         behind
+    }
+
+    /// The earliest that it can be, whatever the system's clock said at the start: the latest time known then, and how long
+    /// it has run since.
+    pub(crate) fn at_least(&self) -> Timestamp {
+        let elapsed = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        Timestamp(self.known.load(Ordering::Relaxed)) + Millis(elapsed)
     }
 
     /// By how much it is ahead of the system's clock at the start.

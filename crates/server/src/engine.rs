@@ -120,7 +120,11 @@ impl Engine {
 
     /// For how long jobs have been waiting without any of them being taken; nothing while none waits.
     pub(crate) fn stalled(&self) -> Duration {
-        if self.queue.capacity() == QUEUE { Duration::ZERO } else { self.pulse.since_last() }
+        if self.queue.capacity() == QUEUE {
+            self.pulse.nothing_waits();
+            return Duration::ZERO;
+        }
+        self.pulse.since_last()
     }
 }
 
@@ -138,6 +142,11 @@ impl Pulse {
     fn beat(&self) {
         // Relaxed: nothing else is read by it.
         self.last_ms.store(self.start.elapsed().as_millis() as u64, Ordering::Relaxed);
+    }
+
+    /// So that what comes after an idle hour is not taken for having waited that long.
+    fn nothing_waits(&self) {
+        self.beat();
     }
 
     fn since_last(&self) -> Duration {

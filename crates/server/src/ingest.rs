@@ -57,10 +57,11 @@ impl Ingest {
             self.presence.heard(&signal, now, &self.directory);
         }
         let home = self.directory.home_of(&signal.device, self.clock.today());
-        let own = watchdog::is_own(&signal.device);
+        // Somebody may have named an elder's device so: the elder goes before.
+        let own = home.is_none() && watchdog::is_own(&signal.device);
         let subject = match home {
-            _ if own => Subject::Watchdog,
             Some(home) => Subject::Elder(home.elder),
+            None if own => Subject::Watchdog,
             None => Subject::Device(signal.device.clone()),
         };
         let (kind, detail) = match &signal.content {

@@ -8,7 +8,7 @@
 use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::{Arc, Weak},
+    sync::Weak,
     thread,
     time::{Duration, Instant},
 };
@@ -16,10 +16,9 @@ use std::{
 use anyhow::Context as _;
 use journal::{Journal, Sequence};
 use model::{Millis, Timestamp};
-use store::Store;
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock::Clock, config::JournalConfig, metrics, node::Journals, outbox, replica::Replica};
+use crate::{clock::Clock, config::JournalConfig, metrics, node::Journals, replica::Replica};
 
 /// How often the keeper looks whether there is something to do.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -36,8 +35,6 @@ pub(crate) struct Keeper {
     pub(crate) registry: PathBuf,
     pub(crate) journals: Journals,
     pub(crate) clock: Clock,
-    /// Where the outbox keeps how far it has come.
-    pub(crate) store: Arc<Store>,
     pub(crate) config: JournalConfig,
     /// The last record of the newest checkpoint.
     pub(crate) kept: Sequence,
@@ -119,10 +116,10 @@ impl Keeper {
         if self.config.keep_days == 0 || stop.is_cancelled() {
             return;
         }
-        let oldest = self.clock.now() + Millis::from_seconds(-86_400 * i64::from(self.config.keep_days));
-        // The outbox may still have to read what it has not told anybody.
-        let told = Sequence(outbox::done_with(&self.store));
-        let outcome = older_than(&self.folder, oldest, before.min(told))
+        // One start with a clock that is years ahead must not cost all there is.
+        let now = self.clock.now().min(self.clock.at_least());
+        let oldest = now + Millis::from_seconds(-86_400 * i64::from(self.config.keep_days));
+        let outcome = older_than(&self.folder, oldest, before)
             .and_then(|upto| journal::trim(&self.folder, upto).map_err(|error| error.to_string()));
         match outcome {
             Ok(trimmed) => metrics::trimmed(&trimmed),

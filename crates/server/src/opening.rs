@@ -157,7 +157,7 @@ pub(crate) fn open_dispatch(
 /// Why a journal cannot be opened. A state store that does not belong to it is moved away by hand, so that nobody loses a
 /// newer journal by restoring an older one unawares.
 fn of_another_journal(error: OpenError, folders: &Folders, name: &str) -> anyhow::Error {
-    let foreign = matches!(error, OpenError::Ahead { .. } | OpenError::Behind { .. });
+    let foreign = matches!(error, OpenError::Ahead { .. } | OpenError::Behind { .. }) && name == "registry";
     let error = anyhow::Error::from(error);
     if foreign {
         let folder = folders.store().display().to_string();

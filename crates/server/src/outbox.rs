@@ -55,11 +55,6 @@ const LISTENERS: usize = 4096;
 /// What tries may take to end when the server stops. They are made again at the next start.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Up to which record of the dispatch journal everything that is owed is known without reading it again.
-pub(crate) fn done_with(store: &Store) -> u64 {
-    shelf::applied(store)
-}
-
 /// Devices that listen from now on.
 #[derive(Clone)]
 pub(crate) struct Listeners(mpsc::Sender<Arc<str>>);

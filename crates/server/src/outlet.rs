@@ -58,6 +58,7 @@ impl Outlet {
     /// Everything up to `head` is durable after all, also what was shown as not durable.
     fn recovered(&self, head: Sequence) {
         metrics::recovered("dispatch", head);
+        self.outbox.recovered(head.0);
         for incident in self.board.recovered(head.0, self.clock.now()) {
             self.hub.tell_consoles(incident);
         }

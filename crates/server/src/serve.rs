@@ -116,7 +116,6 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         registry: folders.registry_journal(),
         journals: journals.clone(),
         clock: clock.clone(),
-        store: Arc::clone(&store),
         config: config.journal,
         kept,
     };

@@ -147,11 +147,12 @@ struct Walk<'a> {
 impl Walk<'_> {
     async fn go(&self) -> anyhow::Result<Duration> {
         let channel = self.server().connect().await?;
-        let mut hotline = Hotline::watch(&channel).await?;
+        let left_over = self.node.board.own();
+        let mut hotline = Hotline::watch(&channel, self.node.board.head()).await?;
         let mut helper = Helper::watch(&channel).await?;
         self.step("tidying up after the last round");
-        for left in std::mem::take(&mut hotline.left_over) {
-            helper.clear(&left).await?;
+        for left in left_over.iter().filter(|incident| !is_over(incident)) {
+            helper.clear(left).await?;
             hotline.resolve(&left.name).await?;
         }
         helper.go_on_duty().await?;
@@ -224,25 +225,18 @@ impl Walk<'_> {
 struct Hotline {
     client: IncidentServiceClient<Channel>,
     stream: Streaming<v1::WatchIncidentsResponse>,
-    /// Incidents of its own that an earlier round did not end.
-    left_over: Vec<v1::Incident>,
 }
 
 impl Hotline {
-    async fn watch(channel: &Channel) -> anyhow::Result<Self> {
+    /// Watches what changes after `revision`: what is open may be a county's worst day.
+    async fn watch(channel: &Channel, revision: u64) -> anyhow::Result<Self> {
         let mut client = IncidentServiceClient::new(channel.clone());
-        let request = v1::WatchIncidentsRequest { include_watchdog: true, ..Default::default() };
+        let request =
+            v1::WatchIncidentsRequest { resume_token: revision.to_string(), include_watchdog: true };
         let stream = client.watch_incidents(request).await?.into_inner();
-        let mut hotline = Self { client, stream, left_over: Vec::new() };
-        loop {
-            match hotline.next().await? {
-                Shown::Incident(incident) if incident.watchdog && !is_over(&incident) => {
-                    hotline.left_over.push(incident);
-                }
-                Shown::SnapshotEnd(_) => return Ok(hotline),
-                Shown::Incident(_) | Shown::Heartbeat(_) => {}
-            }
-        }
+        let mut hotline = Self { client, stream };
+        while !matches!(hotline.next().await?, Shown::SnapshotEnd(_)) {}
+        Ok(hotline)
     }
 
     async fn next(&mut self) -> anyhow::Result<Shown> {

@@ -288,3 +288,14 @@ fn a_dump_says_what_it_leaves_out() {
     let (lines, told) = dump(&["--to", "0"]);
     assert!(lines == 0 && told.contains("skipped"), "{told}");
 }
+
+#[test]
+fn a_backup_is_never_written_into_the_data_folder_of_a_server() {
+    let place = Place::new();
+    drop(Server::open(&place.path("data")));
+    drop(Server::open(&place.path("backup")));
+    let before = journal::verify(&place.dispatch("backup")).head_hash;
+    refused(&place.back_up(), &["data folder of a server", "nothing was copied"]);
+    assert_eq!(journal::verify(&place.dispatch("backup")).head_hash, before);
+    drop(Server::open(&place.path("backup")));
+}

@@ -151,6 +151,13 @@ impl Board {
         }
     }
 
+    /// The server's own incidents that are not closed.
+    #[must_use]
+    pub fn own(&self) -> Vec<Arc<v1::Incident>> {
+        let ids: Vec<IncidentId> = self.order().own.iter().copied().collect();
+        ids.into_iter().filter_map(|id| self.get(id)).collect()
+    }
+
     /// Whether it is an open incident of the server's own.
     #[must_use]
     pub fn is_own(&self, id: IncidentId) -> bool {

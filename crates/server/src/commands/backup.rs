@@ -151,6 +151,15 @@ fn check_place(to: &Path, data_dir: &Path) -> anyhow::Result<()> {
     let mut entries = std::fs::read_dir(to)?;
     let is_ours = entries.next().is_none() || to.join(MANIFEST).exists() || to.join("journal").is_dir();
     anyhow::ensure!(is_ours, "{} holds something else: choose an empty folder", to.display());
+    for stream in Stream::ALL {
+        let folder = stream.folder(&Folders::new(to));
+        let served = folder.join("lock").exists();
+        anyhow::ensure!(
+            !served,
+            "{} is the data folder of a server, and nothing was copied: choose an empty folder for the backup",
+            to.display()
+        );
+    }
     Ok(())
 }
 

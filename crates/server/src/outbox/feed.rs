@@ -12,7 +12,7 @@ use std::{
 };
 
 use dispatch::Event;
-use journal::{Records, Sequence};
+use journal::{ReadError, Records, Sequence};
 use model::Timestamp;
 use tokio::sync::mpsc;
 
@@ -54,6 +54,11 @@ pub(crate) fn feed() -> (Feed, Intake) {
 }
 
 impl Feed {
+    /// Everything up to `head` is durable after all: what was told from memory, or not at all, can be read.
+    pub(crate) fn recovered(&self, head: u64) {
+        self.missed.fetch_max(head, Ordering::AcqRel);
+    }
+
     /// Hands over a record; never waits.
     pub(crate) fn tell(&self, news: News) {
         match self.queue.try_send(news) {
@@ -160,6 +165,11 @@ impl Reader {
                         }
                         Err(error) => metrics::news_unreadable(&error.to_string()),
                     }
+                }
+                // What is older was removed because nobody needs it any more: so it is with what was owed then.
+                Some(Err(ReadError::Behind { oldest, .. })) => {
+                    self.seen = oldest.0.saturating_sub(1).min(until);
+                    *records = journal::read_after(&self.journal, Sequence(self.seen));
                 }
                 Some(Err(error)) => {
                     metrics::news_unreadable(&error.to_string());

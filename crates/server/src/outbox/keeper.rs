@@ -400,7 +400,7 @@ impl Keeper {
                 }
                 let (sender, outcomes) = (Arc::clone(&target.sender), self.reports.outcomes.clone());
                 tokio::spawn(async move {
-                    let outcome = sender.send(&delivery, now).await;
+                    let outcome = sender.send(&delivery).await;
                     // An error means that the server has stopped; the delivery is made again at the next start.
                     let _ = outcomes.send((index, key, outcome));
                 });

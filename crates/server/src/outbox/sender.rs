@@ -10,7 +10,6 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use model::Timestamp;
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook};
 
 use super::{delivery::Delivery, waiting::Outcome};
@@ -42,8 +41,8 @@ impl Sender {
     }
 
     /// Tries once.
-    pub(crate) async fn send(&self, delivery: &Delivery, now: Timestamp) -> Outcome {
-        let request = match self.request(delivery, now) {
+    pub(crate) async fn send(&self, delivery: &Delivery) -> Outcome {
+        let request = match self.request(delivery) {
             Ok(request) => request,
             Err(why) => return Outcome::Refused(why),
         };
@@ -53,9 +52,10 @@ impl Sender {
         }
     }
 
-    fn request(&self, delivery: &Delivery, now: Timestamp) -> Result<Request<Full<Bytes>>, String> {
+    fn request(&self, delivery: &Delivery) -> Result<Request<Full<Bytes>>, String> {
         let (key, body) = (delivery.key.text(&self.name), delivery.payload().to_string());
-        let seconds = now.0 / 1000;
+        // The receiver compares it with its own clock; ours may have been put forward.
+        let seconds = jiff::Timestamp::now().as_second();
         let signature =
             self.signer.sign(&key, seconds, body.as_bytes()).map_err(|error| error.to_string())?;
         Request::post(self.uri.clone())

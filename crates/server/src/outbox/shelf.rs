@@ -52,11 +52,6 @@ pub(crate) struct Found {
     pub(crate) receipts: Vec<(Arc<str>, Receipt)>,
 }
 
-/// Up to which record everything is kept; 0 when that cannot be told.
-pub(crate) fn applied(store: &Store) -> u64 {
-    store.applied(STREAM).unwrap_or(0)
-}
-
 /// Reads what was kept.
 pub(crate) fn read(store: &Store) -> Result<Found, StoreError> {
     let mut found = Found { applied: store.applied(STREAM)?, ..Found::default() };

@@ -64,7 +64,9 @@ impl Target {
 
     /// Owes it a delivery.
     pub(crate) fn push(&mut self, delivery: Delivery, now: Timestamp) -> Option<Warning> {
-        if self.dead.contains_key(&delivery.key) {
+        if let Some(entry) = self.dead.get_mut(&delivery.key) {
+            entry.delivery.degraded &= delivery.degraded;
+            self.changed.insert(delivery.key);
             return None;
         }
         metrics::notification(&self.name, "made");

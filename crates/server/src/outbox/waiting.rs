@@ -129,7 +129,9 @@ impl Waiting {
     /// Takes a delivery in, unless it waits already. Returns the oldest when that must go for it.
     pub(crate) fn push(&mut self, delivery: Delivery) -> Option<Entry> {
         let key = delivery.key;
-        if self.entries.contains_key(&key) {
+        if let Some(known) = self.entries.get_mut(&key) {
+            // What was told from memory is durable now, and is kept from here on.
+            known.delivery.degraded &= delivery.degraded;
             return None;
         }
         let lane = LaneId { incident: delivery.incident, alone: None };

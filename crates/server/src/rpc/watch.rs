@@ -21,8 +21,8 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 pub(super) struct Watch {
     app: App,
     sender: mpsc::Sender<Result<v1::WatchIncidentsResponse, Status>>,
-    /// Revisions sent from the board, until the live changes have caught up with them.
-    sent: HashMap<String, u64>,
+    /// Revisions sent from the board, and whether they were marked as degraded, until the live changes have caught up.
+    sent: HashMap<String, (u64, bool)>,
     /// The highest of them.
     newest: u64,
     /// Everything up to this revision was sent.
@@ -101,7 +101,7 @@ impl Watch {
         };
         let wanted = |incident: &v1::Incident| self.include_watchdog || !incident.watchdog;
         for incident in incidents.into_iter().filter(|incident| wanted(incident)) {
-            self.sent.insert(incident.name.clone(), incident.revision);
+            self.sent.insert(incident.name.clone(), (incident.revision, incident.degraded));
             self.newest = self.newest.max(incident.revision);
             // One record may have changed several: a break must resume before it. Of a snapshot, before all.
             let sent_until = if resume { incident.revision.saturating_sub(1).max(since) } else { 0 };
@@ -116,8 +116,12 @@ impl Watch {
     }
 
     async fn tell(&mut self, incident: &v1::Incident) -> Result<(), Gone> {
+        // After the disk has recovered an incident comes once more as it was, without its mark.
+        let known = self.sent.get(&incident.name).is_some_and(|(revision, degraded)| {
+            *revision > incident.revision || *revision == incident.revision && *degraded == incident.degraded
+        });
         let unwanted = incident.watchdog && !self.include_watchdog;
-        if unwanted || self.sent.get(&incident.name).is_some_and(|sent| *sent >= incident.revision) {
+        if unwanted || known {
             return Ok(());
         }
         // One record may change several incidents: until a later one comes, a break must resume before it.

@@ -198,3 +198,12 @@ fn the_same_delivery_waits_once_and_the_oldest_goes_when_there_is_no_room() {
     let oldest = waiting.push(delivery(1_000_000, 1)).expect("no room");
     assert_eq!((oldest.delivery.key, waiting.len()), (key(1), MOST_WAITING));
 }
+
+#[test]
+fn what_was_told_from_memory_is_kept_when_the_disk_has_recovered() {
+    let mut waiting = Waiting::new(PACE);
+    waiting.push(Delivery { degraded: true, ..delivery(1, 7) });
+    assert!(waiting.push(delivery(1, 7)).is_none(), "the same, now durable");
+    assert!(!waiting.next(Timestamp(0)).expect("it waits").degraded);
+    assert_eq!(waiting.len(), 1);
+}
