@@ -60,7 +60,7 @@ pub(crate) fn data_folder() -> tempfile::TempDir {
     tempfile::tempdir_in(program.parent().expect("a folder")).expect("a folder")
 }
 
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     let program = env::current_exe().expect("this program");
     let binary = program.ancestors().nth(2).expect("target/release").join("anhu");
     assert!(binary.exists(), "build the server first: cargo build --release -p server");
