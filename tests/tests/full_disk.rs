@@ -84,7 +84,8 @@ async fn is_degraded_and_dispatches(anhu: &Anhu) {
     assert!(!pressed.await, "what is not flushed is never acknowledged");
     let dispatched =
         |incident: &v1::Incident| incident.device == "devices/wrist-1" && incident.first_offer_at.is_some();
-    anhu.wait_for_incident("it is shown and dispatched all the same", dispatched).await;
+    let shown = anhu.wait_for_incident("it is shown and dispatched all the same", dispatched).await;
+    assert!(shown.degraded, "it is marked");
 }
 
 async fn recovers(anhu: &Anhu) -> bool {
@@ -125,6 +126,8 @@ async fn a_full_disk_costs_no_alert_and_what_was_acknowledged_stays() {
 
     rig.free();
     assert!(recovers(&anhu).await, "it goes on by itself when there is space again:\n{}", anhu.log());
+    let marked = anhu.all_incidents().await.into_iter().filter(|incident| incident.degraded).count();
+    assert_eq!(marked, 0, "and the marks are gone");
     anhu.kill();
     let anhu = rig.serve().await;
     nothing_is_lost(&anhu, &acked, bulk).await;

@@ -50,7 +50,6 @@ pub use format::Hash;
 pub use journal::{Health, Journal, Notice, Outcome, Released};
 pub use read::{Records, hash_of, hash_of_on, read, read_after, read_after_on, read_on};
 pub use recover::{OpenReport, ReplayError, Start};
-pub use reserve::{is_full, release_ballast};
 pub use scan::Cut;
 pub use upkeep::{Packed, Trimmed, UpkeepError, pack, pack_on, trim, trim_on};
 pub use verify::{Verified, verify, verify_on};

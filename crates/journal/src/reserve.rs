@@ -4,9 +4,7 @@
 //! and what needed the room is tried again at once: so there is time to make room, and a full disk can always restart.
 
 use crate::disk::{Disk, write_all};
-use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -123,21 +121,7 @@ impl Reserve {
     }
 }
 
-/// Removes the ballast of the journal in `directory`, for whoever needs room on that disk before the journal is opened.
-/// The journal makes it anew. False when there was none.
-///
-/// # Errors
-///
-/// What the system said.
-pub fn release_ballast(directory: &Path) -> io::Result<bool> {
-    match std::fs::remove_file(directory.join(BALLAST)) {
-        Ok(()) => File::open(directory)?.sync_all().map(|()| true),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
 /// Says whether it failed for lack of room.
-pub fn is_full(error: &io::Error) -> bool {
+pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }

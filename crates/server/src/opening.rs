@@ -54,15 +54,7 @@ impl Folders {
 /// Opens the state store, and builds an empty one when what is there is damaged.
 pub(crate) fn open_store(folders: &Folders) -> anyhow::Result<Store> {
     let folder = folders.store();
-    let mut opened = Store::open(&folder);
-    if let Err(StoreError::Io { source, .. }) = &opened
-        && journal::is_full(source)
-        && journal::release_ballast(&folders.registry_journal())?
-    {
-        tracing::error!("the disk is full: the registry's ballast was removed to start at all; make room");
-        opened = Store::open(&folder);
-    }
-    match opened {
+    match Store::open(&folder) {
         Ok(store) => Ok(store),
         Err(error @ StoreError::Damaged { .. }) => {
             let (store, rebuilt) = Store::rebuild(&folder)?;

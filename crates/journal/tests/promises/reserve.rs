@@ -2,7 +2,7 @@
 
 use crate::rig::{Rig, eager};
 use journal::testing::{FaultyDisk, PowerCut};
-use journal::{Disk, Health, Journal, Notice, Options, Outcome, Sequence};
+use journal::{Disk, Health, Options, Outcome, Sequence};
 use std::sync::Arc;
 use std::thread;
 
@@ -100,23 +100,4 @@ fn a_ballast_of_another_size_is_made_anew() {
     let rig = open(&disk);
     wait_until(|| has_ballast(&disk));
     rig.write_durably(1);
-}
-
-#[test]
-fn whoever_needs_room_before_the_journal_is_opened_may_have_the_ballast() {
-    let directory = tempfile::tempdir().expect("made");
-    let options = Options { ballast_bytes: 1 << 20, ..eager() };
-    let open = || {
-        let sink = |_: Notice<'_, ()>| {};
-        Journal::open(directory.path(), options.clone(), Sequence(0), |_, _| Ok(()), sink).expect("opens").0
-    };
-    let size = || directory.path().join(BALLAST).metadata().map_or(0, |file| file.len());
-    let journal = open();
-    wait_until(|| size() == 1 << 20);
-    journal.close().expect("closes");
-    assert!(journal::release_ballast(directory.path()).expect("removed"));
-    assert!(!journal::release_ballast(directory.path()).expect("there is none"));
-    let journal = open();
-    wait_until(|| size() == 1 << 20);
-    journal.close().expect("closes");
 }
