@@ -15,6 +15,9 @@
 /// whole, and puts those of more than 100 KB or so into files of their own: small is fast.
 pub(crate) const CHUNK_BYTES: usize = 4 << 10;
 pub(crate) const DIGEST_KEY: &[u8] = b"d";
+/// All marks stand from here, and before the end.
+pub(crate) const MARKS_START: &[u8] = b"a";
+pub(crate) const MARKS_END: &[u8] = b"b";
 const CHECKSUM_BYTES: usize = 4;
 const LARGE_BYTES: usize = 48;
 

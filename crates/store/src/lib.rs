@@ -5,10 +5,11 @@
 //!
 //! - **A right value or an error.** Everything that is read is checked. What was changed, lost or brought back behind
 //!   the store's back is an error, never a wrong value, and never a panic.
-//! - **All or nothing.** A commit's records and its mark appear together, also after a crash. A snapshot replaces the
-//!   one before it as a whole.
-//! - **Maybe older, never mixed.** After a crash the store may be some commits behind; its mark says how many, and the
-//!   caller replays the journal from there. After [`Store::flush`] it is not behind.
+//! - **The mark comes last.** A commit of up to 500 records appears with its mark all at once, also after a crash; a longer
+//!   one in parts, and its mark with the last of them. A snapshot replaces the one before it as a whole.
+//! - **Maybe older.** After a crash the store may be some commits behind; its mark says how many, and the caller replays
+//!   the journal from there: what a record says must be the same when it is applied twice. After [`Store::flush`] it is
+//!   not behind.
 //! - **Never the truth.** A store that does not open is set aside by [`Store::rebuild`], which says so, and filled again
 //!   from the journal.
 //!

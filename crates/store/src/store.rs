@@ -96,7 +96,8 @@ impl Store {
 
     /// Queues changes that bring `stream` to the record `applied` of the journal; blocks while the queue is full.
     ///
-    /// The changes and the mark are written together, soon; they are durable after the next [`flush`](Store::flush).
+    /// The changes and the mark are written soon, up to 500 of them together, the mark with the last; they are durable after
+    /// the next [`flush`](Store::flush).
     ///
     /// # Errors
     ///

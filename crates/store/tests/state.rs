@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 use store::{Change, Store, StoreError};
 use tempfile::TempDir;
 
 const STREAM: &str = "dispatch";
 const CHILD: &str = "ANHU_STORE_TEST_CHILD";
+const LONG_CHILD: &str = "ANHU_STORE_TEST_LONG_CHILD";
 
 type Records = BTreeMap<(String, Vec<u8>), Vec<u8>>;
 
@@ -273,31 +276,78 @@ fn child() {
     }
 }
 
+/// The changes of commit `number`, more than are written at once: it sets the same records as every other.
+fn long_changes(number: u64) -> Vec<Change> {
+    let value = number.to_be_bytes().repeat(250);
+    (0..2_000).map(|key| set("elders", &format!("{key:04}"), &value)).collect()
+}
+
+/// Not a test of its own: what the killed process runs.
+#[test]
+fn long_child() {
+    let Ok(path) = std::env::var(LONG_CHILD) else { return };
+    let store = Store::open(Path::new(&path)).expect("opens");
+    for number in store.applied(STREAM).expect("read") + 1.. {
+        store.commit(STREAM, number, long_changes(number)).expect("queued");
+        println!("queued {number}");
+        store.flush().expect("flushed");
+    }
+}
+
+/// Starts this program with one of its children, and kills it so long after it has said `lines` lines.
+fn run_and_kill(child: &str, path: &Path, variable: &str, lines: usize, later: Duration) -> Vec<String> {
+    use std::io::{BufRead, BufReader};
+    let mut child = Command::new(std::env::current_exe().expect("this program"))
+        .args([child, "--exact", "--nocapture"])
+        .env(variable, path)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("started");
+    let output = BufReader::new(child.stdout.take().expect("piped"));
+    let mut said = Vec::new();
+    for line in output.lines() {
+        said.push(line.expect("read"));
+        if said.len() == lines {
+            thread::sleep(later);
+            child.kill().expect("killed");
+        }
+    }
+    child.wait().expect("ended");
+    said
+}
+
 #[test]
 fn after_a_kill_records_and_mark_agree_and_nothing_flushed_is_lost() {
-    use std::io::{BufRead, BufReader};
     let (_keep, path) = directory();
     for round in 1..=8 {
-        let mut child = Command::new(std::env::current_exe().expect("this program"))
-            .args(["child", "--exact", "--nocapture"])
-            .env(CHILD, &path)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("started");
-        let output = BufReader::new(child.stdout.take().expect("piped"));
-        let mut flushed = 0;
-        for (lines, line) in output.lines().enumerate() {
-            if let Some(number) = line.expect("read").strip_prefix("flushed ") {
-                flushed = number.parse().expect("a number");
-            }
-            if lines == round * 3 {
-                child.kill().expect("killed");
-            }
-        }
-        child.wait().expect("ended");
+        let said = run_and_kill("child", &path, CHILD, round * 3 + 1, Duration::ZERO);
+        let flushed = said.iter().filter_map(|line| line.strip_prefix("flushed ")).next_back();
+        let flushed: u64 = flushed.expect("some").parse().expect("a number");
         let store = Store::open(&path).expect("opens after the kill");
         let applied = store.applied(STREAM).expect("read");
         assert!(applied >= flushed && flushed > 0, "round {round}: {flushed} flushed, {applied} found");
         assert!(all_records(&store).expect("read") == expected(applied), "round {round}");
     }
+}
+
+#[test]
+fn after_a_kill_in_a_long_commit_the_mark_is_behind_and_the_commit_can_be_made_again() {
+    let (_keep, path) = directory();
+    let mut in_part = 0;
+    for round in 1..=8 {
+        run_and_kill("long_child", &path, LONG_CHILD, 6, Duration::from_millis(4 * round));
+        let store = Store::open(&path).expect("opens after the kill");
+        let applied = store.applied(STREAM).expect("read");
+        for (key, value) in all_records(&store).expect("read") {
+            let set_by = u64::from_be_bytes(value[..8].try_into().expect("a number"));
+            assert!(set_by == applied || set_by == applied + 1, "round {round}: {key:?} of {set_by}");
+            in_part += usize::from(set_by > applied);
+        }
+        store.commit(STREAM, applied + 1, long_changes(applied + 1)).expect("queued");
+        store.flush().expect("flushed");
+        assert_eq!(store.applied(STREAM).expect("read"), applied + 1);
+        let next = (applied + 1).to_be_bytes().repeat(250);
+        assert!(all_records(&store).expect("read").values().all(|value| *value == next), "round {round}");
+    }
+    println!("{in_part} records were found of commits that were cut short");
 }
