@@ -10,6 +10,7 @@ PEERS := mosquitto postgresql-15 postgresql-15-postgis-3 python3-venv
 SEEDS := 1000000
 DAYS := 2000
 FROM := 1
+MINUTES := 60
 # Of a siege.
 KILLS := 100
 ALERTS := 100000
@@ -39,9 +40,11 @@ test: tools ## Run every check that decides what lands
 	cargo run --release --locked --package sim -- --seeds 100000 --jobs 2
 	cargo run --release --locked --package sim -- --days 200 --jobs 2
 
-soak: ## Play as many simulated worlds and days as told: make soak SEEDS=10000000 DAYS=40000 FROM=1
+soak: ## Play simulated worlds and days, then serve a city for an hour and draw it: make soak SEEDS=10000000 DAYS=40000 FROM=1 MINUTES=60
 	cargo run --release --locked --package sim -- --seeds $(SEEDS) --from $(FROM) --jobs $(JOBS)
 	cargo run --release --locked --package sim -- --days $(DAYS) --from $(FROM) --jobs $(JOBS)
+	cargo build --release --locked --package server
+	cargo bench --locked --package benches --bench soak -- --minutes $(MINUTES) --picture $(CURDIR)/docs/soak.svg
 
 siege: ## Kill a server again and again under load, and count what is lost or doubled: make siege KILLS=1000 ALERTS=1000000
 	cargo build --release --locked --package server --package tests

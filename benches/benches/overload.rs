@@ -98,7 +98,7 @@ impl Bench {
         county.import(&http, folder.path());
         county.on_duty(county::connect(&http).await).await;
         let (sender, offers) = mpsc::unbounded_channel();
-        county::watch_all(&http, STREAMS, &sender, true).await;
+        county::watch_all(&http, STREAMS, &sender, Some(Duration::ZERO)).await;
         Self { folder, server, http, mqtt, presses, offers: tokio::sync::Mutex::new(offers) }
     }
 

@@ -159,27 +159,28 @@ pub(crate) async fn connect(url: &str) -> Channel {
     }
 }
 
-/// Every helper's phone. An HTTP/2 connection carries 200 streams at most, so they share a few.
+/// Every helper's phone. An HTTP/2 connection carries 200 streams at most, so they share a few. Whoever is asked accepts at
+/// once and is done after `served_in`; without it nobody answers.
 pub(crate) async fn watch_all(
     url: &str,
     streams: u32,
     offers: &mpsc::UnboundedSender<(String, Instant)>,
-    answers: bool,
+    served_in: Option<Duration>,
 ) {
     for first in (0..streams).step_by(STREAMS_A_CONNECTION) {
         let channel = connect(url).await;
         for responder in first..(first + STREAMS_A_CONNECTION as u32).min(streams) {
-            watch(channel.clone(), responder, offers.clone(), answers).await;
+            watch(channel.clone(), responder, offers.clone(), served_in).await;
         }
     }
 }
 
-/// One helper's phone: notes when an offer comes, then accepts and is done at once if `answers`.
+/// One helper's phone: notes when an offer comes, then answers it.
 async fn watch(
     channel: Channel,
     responder: u32,
     offers: mpsc::UnboundedSender<(String, Instant)>,
-    answers: bool,
+    served_in: Option<Duration>,
 ) {
     let mut client = ResponderServiceClient::new(channel);
     let responder = format!("responders/{responder}");
@@ -194,23 +195,31 @@ async fn watch(
         while let Some(Ok(message)) = stream.next().await {
             let at = Instant::now();
             let Some(Change::Offer(offer)) = message.change else { continue };
-            let fresh = !answers || offer.state() == v1::OfferState::Sent;
+            let fresh = served_in.is_none() || offer.state() == v1::OfferState::Sent;
             if !fresh || offers.send((offer.incident.clone(), at)).is_err() {
                 continue;
             }
-            if answers {
+            if let Some(served_in) = served_in {
                 let mut client = client.clone();
                 let responder = responder.clone();
-                tokio::spawn(async move { answer(&mut client, responder, &offer).await });
+                tokio::spawn(async move { answer(&mut client, responder, &offer, served_in).await });
             }
         }
     });
 }
 
-async fn answer(client: &mut ResponderServiceClient<Channel>, responder: String, offer: &v1::OfferNotice) {
+async fn answer(
+    client: &mut ResponderServiceClient<Channel>,
+    responder: String,
+    offer: &v1::OfferNotice,
+    served_in: Duration,
+) {
     let accept = v1::AcceptOfferRequest { responder: responder.clone(), offer_id: offer.offer_id };
     if client.accept_offer(accept).await.is_err() {
         return;
+    }
+    if !served_in.is_zero() {
+        tokio::time::sleep(served_in).await;
     }
     let done = v1::UpdateAssignmentRequest {
         responder,

@@ -82,17 +82,36 @@ impl Lane {
 
 /// Publishes one press of each of these devices at `rate` a second, until all are or the server is gone.
 pub(crate) async fn press(port: u16, rate: u32, presses: Range<u32>) -> Pressed {
+    let pressed = ready(port, presses.start).await;
+    press_from(Instant::now(), pressed, rate, presses).await
+}
+
+/// Connected, and nothing pressed yet. `first` makes the names of the connections.
+pub(crate) async fn ready(port: u16, first: u32) -> Pressed {
     let mut lanes = Vec::new();
     for connection in 0..CONNECTIONS {
-        lanes.push(Lane::open(&format!("presser-{connection}-{}", presses.start), port).await);
+        lanes.push(Lane::open(&format!("presser-{connection}-{first}"), port).await);
     }
     // What setting up has written goes to the disk now, not into the first presses.
     let synced = tokio::process::Command::new("sync").status().await.expect("sync runs");
     assert!(synced.success());
-    let began = Instant::now();
-    let mut pressed = Pressed { due: HashMap::new(), lanes };
+    Pressed { due: HashMap::new(), lanes }
+}
+
+/// When press number `number` after `began` should leave.
+pub(crate) fn due(began: Instant, rate: u32, number: u32) -> Instant {
+    began + Duration::from_secs_f64(f64::from(number) / f64::from(rate))
+}
+
+/// Publishes as [`press`] does; the first press leaves at `began`.
+pub(crate) async fn press_from(
+    began: Instant,
+    mut pressed: Pressed,
+    rate: u32,
+    presses: Range<u32>,
+) -> Pressed {
     for (number, press) in presses.enumerate() {
-        let at = began + Duration::from_secs_f64(number as f64 / f64::from(rate));
+        let at = due(began, rate, number as u32);
         tokio::time::sleep_until(at.into()).await;
         let device = device(press);
         let topic = format!("anhu/v1/{device}/alert");
