@@ -1,16 +1,20 @@
 //! Committer: what runs on the journal's thread?
 //!
 //! It takes whatever was appended while the last group was flushed, writes and flushes it as one, and tells the sink.
-//! When the disk refuses, it tells that instead, keeps the records, and has the disk tried again now and then.
+//! When the disk refuses, it tells that instead, keeps the records, and has the disk tried again now and then. When the
+//! disk does not answer at all, somebody [stands in](crate::desk) for it.
 
 use crate::backlog::Backlog;
+use crate::desk::{Desk, StandIn};
 use crate::queue::{Batch, Queue, Taken};
 use crate::reserve::is_full;
 use crate::trouble::Trouble;
 use crate::writer::{Writer, unflushed};
-use crate::{Failure, Health, Notice, Options, Outcome, Released, Sequence};
+use crate::{Failure, Health, Notice, Options, Outcome, Sequence};
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 /// How often the ballast is tried again while there is no room for it.
@@ -47,43 +51,54 @@ impl Standing {
         self.durable.store(head, Ordering::Release);
     }
 
-    fn set_failure(&self, failure: Option<Failure>) {
+    pub(crate) fn set_failure(&self, failure: Option<Failure>) {
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
 }
 
 /// What runs on the journal's thread.
 pub(crate) struct Committer<T, S> {
+    /// Ends before everything else.
+    stand_in: StandIn,
+    desk: Arc<Desk<T, S>>,
     queue: Arc<Queue<T>>,
     standing: Arc<Standing>,
     /// Before the writer, so that it ends before: a try of the disk goes on with what the writer has.
     trouble: Option<Trouble>,
     writer: Writer,
-    sink: S,
     options: Options,
     /// When the ballast is tried again, if it is missing.
     ballast_due: Instant,
 }
 
-impl<T, S: FnMut(Notice<'_, T>)> Committer<T, S> {
+impl<T: Send + 'static, S: FnMut(Notice<'_, T>) + Send + 'static> Committer<T, S> {
+    /// # Errors
+    ///
+    /// That of the system, when it has no thread left.
     pub(crate) fn new(
         queue: Arc<Queue<T>>,
         standing: Arc<Standing>,
         writer: Writer,
         sink: S,
         options: Options,
-    ) -> Self {
+    ) -> io::Result<Self> {
+        let desk = Arc::new(Desk::new(sink));
+        let stand_in = StandIn::start(&desk, Arc::clone(&queue), Arc::clone(&standing), options.clone())?;
         let ballast_due = Instant::now() + BALLAST_AGAIN;
-        Committer { queue, standing, trouble: None, writer, sink, options, ballast_due }
+        Ok(Committer { stand_in, desk, queue, standing, trouble: None, writer, options, ballast_due })
+    }
+
+    /// The thread that stands in for this one.
+    pub(crate) fn aside(&self) -> Option<ThreadId> {
+        self.stand_in.thread()
     }
 
     pub(crate) fn run(mut self) {
         let _stop = StopAtEnd(Arc::clone(&self.queue));
         let mut batch = Batch::new();
-        let mut released = Vec::new();
         loop {
             match self.queue.take(&mut batch, self.due()) {
-                Taken::Batch => self.release(&mut batch, &mut released),
+                Taken::Batch => self.release(&mut batch),
                 Taken::Nothing => {}
                 Taken::End => break,
             }
@@ -100,20 +115,29 @@ impl<T, S: FnMut(Notice<'_, T>)> Committer<T, S> {
     }
 
     /// Commits a batch and tells the sink what became of it.
-    fn release(&mut self, batch: &mut Batch<T>, released: &mut Vec<Released<T>>) {
+    fn release(&mut self, batch: &mut Batch<T>) {
+        self.desk.leave(self.writer.place(), &mut batch.entries);
         let outcome = self.commit(batch);
-        released.extend(batch.entries.drain(..).map(|entry| Released {
-            sequence: entry.sequence,
-            token: entry.token,
-            outcome: outcome.clone(),
-        }));
+        let later = self.desk.come_back(&outcome, &self.queue);
         batch.clear();
-        (self.sink)(Notice::Released(released));
-        released.clear();
+        self.take_over(later);
+    }
+
+    /// Takes up what somebody who stood in has kept: all that came after what is written or waits here.
+    fn take_over(&mut self, later: Option<Trouble>) {
+        let Some(later) = later else { return };
+        if let Some(trouble) = &mut self.trouble {
+            trouble.append_all(later);
+        } else if later.is_settled() {
+            return self.mended(None);
+        } else {
+            self.trouble = Some(later);
+        }
+        self.standing.set_failure(self.trouble.as_ref().map(|trouble| trouble.failure().clone()));
     }
 
     fn commit(&mut self, batch: &mut Batch<T>) -> Outcome {
-        let lengths = batch.entries.iter().filter_map(|entry| entry.length);
+        let lengths = batch.lengths.iter().copied();
         if let Some(trouble) = &mut self.trouble {
             trouble.keep(unflushed(&batch.bytes, lengths, 0));
             let failure = trouble.failure().clone();
@@ -161,8 +185,15 @@ impl<T, S: FnMut(Notice<'_, T>)> Committer<T, S> {
 
     fn mend(&mut self) {
         if let Some(trouble) = self.trouble.take() {
+            self.desk.leave(self.writer.place(), &mut Vec::new());
             let left = trouble.mend(&mut self.writer);
-            self.mended(left);
+            match self.desk.come_back(&Outcome::Durable, &self.queue) {
+                None => self.mended(left),
+                later @ Some(_) => {
+                    self.trouble = left;
+                    self.take_over(later);
+                }
+            }
         }
         if self.writer.reserve().is_used() && self.ballast_due <= Instant::now() {
             self.ballast_due = Instant::now() + BALLAST_AGAIN;
@@ -177,13 +208,13 @@ impl<T, S: FnMut(Notice<'_, T>)> Committer<T, S> {
         if self.trouble.is_none() {
             let head = self.writer.flushed().head;
             self.standing.set_durable(head);
-            (self.sink)(Notice::Recovered { head: Sequence(head) });
+            self.desk.recovered(head);
         }
     }
 }
 
 /// Lets nobody wait for a committer that has ended, be it by a panic.
-struct StopAtEnd<T>(Arc<Queue<T>>);
+pub(crate) struct StopAtEnd<T>(pub(crate) Arc<Queue<T>>);
 
 impl<T> Drop for StopAtEnd<T> {
     fn drop(&mut self) {

@@ -7,7 +7,7 @@ use crate::recover::{ReplayError, Start, recover};
 use crate::{AppendError, Failure, OpenError, OpenReport, Options, Sequence};
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread::{self, JoinHandle, ThreadId};
 
 /// What became of a record or a barrier.
 #[derive(Clone, Debug)]
@@ -56,20 +56,23 @@ pub enum Health {
 
 /// A journal open for writing, with a token of type `T` for each record or barrier on its way.
 ///
-/// One thread of its own, the committer, writes and flushes whatever was appended while it flushed before.
+/// A thread of its own, the committer, writes and flushes whatever was appended while it flushed before. Another one
+/// releases what waits as not durable when the disk does not come back in time.
 /// Dropping it is like [`close`](Journal::close).
 pub struct Journal<T> {
     queue: Arc<Queue<T>>,
     standing: Arc<Standing>,
     committer: Option<JoinHandle<()>>,
+    /// The thread that stands in for it.
+    aside: Option<ThreadId>,
 }
 
 impl<T: Send + 'static> Journal<T> {
     /// Opens the journal in `directory`, makes one if there is none, and calls `replay` with each record after `start`:
     /// a [`Sequence`], or a [`Checkpoint`](crate::checkpoint::Checkpoint) of this journal.
     ///
-    /// `sink` is called on the committer's thread, once for each flushed group, with its records and barriers in
-    /// order, and once when the disk has recovered. While it runs, nothing is committed.
+    /// `sink` is called on a thread of the journal, once for each flushed group, with its records and barriers in order, and
+    /// once when the disk has recovered. While it runs, nothing is committed.
     ///
     /// # Errors
     ///
@@ -106,10 +109,13 @@ impl<T: Send + 'static> Journal<T> {
         let (writer, report) = recover(disk, &options, start.into(), &mut replay)?;
         let queue = Arc::new(Queue::new(options.clone(), report.head.0));
         let standing = Arc::new(Standing::new(report.head, writer.reserve().used()));
+        let no_thread = || crate::fault::at("the journal's threads");
         let committer = Committer::new(Arc::clone(&queue), Arc::clone(&standing), writer, sink, options);
+        let committer = committer.map_err(no_thread())?;
+        let aside = committer.aside();
         let spawned = thread::Builder::new().name("journal".into()).spawn(move || committer.run());
-        let thread = spawned.map_err(crate::fault::at("the journal's thread"))?;
-        Ok((Journal { queue, standing, committer: Some(thread) }, report))
+        let thread = spawned.map_err(no_thread())?;
+        Ok((Journal { queue, standing, committer: Some(thread), aside }, report))
     }
 
     /// Appends a record and returns its sequence number; blocks while the queue is full.
@@ -163,8 +169,9 @@ impl<T> Journal<T> {
     fn end(&mut self) {
         self.queue.close();
         let Some(committer) = self.committer.take() else { return };
-        // A sink that owns the journal drops it on the committer's thread, which cannot wait for itself.
-        if committer.thread().id() != thread::current().id() {
+        // A sink that owns the journal drops it on one of the journal's own threads, which cannot wait for itself.
+        let here = thread::current().id();
+        if committer.thread().id() != here && self.aside != Some(here) {
             // A panic of the sink was reported by its thread; here there is nothing to add.
             let _ = committer.join();
         }

@@ -28,6 +28,7 @@ mod backlog;
 pub mod checkpoint;
 mod committer;
 mod copy;
+mod desk;
 mod disk;
 mod fault;
 mod format;
@@ -81,6 +82,9 @@ pub struct Options {
     /// How many bytes of records may wait in memory while the disk refuses; at most 512 MiB. When they would be more,
     /// they are given up, and nothing is written until the journal is opened anew.
     pub backlog_bytes: usize,
+    /// How long a write or flush may take before whatever waits for it is released as not durable; found out at most a
+    /// quarter later. It is not given up: when it comes back, everything goes on.
+    pub patience: Duration,
     /// How long after a failure the disk is tried again; this doubles with each try, up to twenty times as long.
     pub retry_after: Duration,
     /// Size in bytes of the file that is removed when the disk is full, so that the journal can go on and be opened; 0
@@ -98,6 +102,8 @@ impl Default for Options {
             queue_bytes: 8 << 20,
             // Hours of alarms of a whole city, and a small part of a server's memory.
             backlog_bytes: 256 << 20,
+            // Slower than any disk that works, and faster than an operator would be missed.
+            patience: Duration::from_secs(2),
             retry_after: Duration::from_millis(500),
             // One segment, and something for the names and for what else is written at a start.
             ballast_bytes: 20 << 20,
@@ -112,6 +118,7 @@ impl Options {
         self.max_record_bytes = self.max_record_bytes.min(format::MAX_RECORD_BYTES);
         self.queue_records = self.queue_records.max(1);
         self.retry_after = self.retry_after.max(Duration::from_millis(1));
+        self.patience = self.patience.max(Duration::from_millis(4));
         self.backlog_bytes = self.backlog_bytes.min(format::MAX_BACKLOG_BYTES);
         self
     }

@@ -15,8 +15,6 @@ const KEPT_BYTES: usize = 16 << 20;
 /// One record or barrier in a [`Batch`].
 pub(crate) struct Entry<T> {
     pub(crate) sequence: Sequence,
-    /// The length of the payload; `None` for a barrier.
-    pub(crate) length: Option<usize>,
     pub(crate) token: T,
 }
 
@@ -24,16 +22,19 @@ pub(crate) struct Entry<T> {
 /// group can be written as it is.
 pub(crate) struct Batch<T> {
     pub(crate) bytes: Vec<u8>,
+    /// The lengths of the payloads; a barrier has none.
+    pub(crate) lengths: Vec<usize>,
     pub(crate) entries: Vec<Entry<T>>,
 }
 
 impl<T> Batch<T> {
     pub(crate) fn new() -> Self {
-        Batch { bytes: Vec::new(), entries: Vec::new() }
+        Batch { bytes: Vec::new(), lengths: Vec::new(), entries: Vec::new() }
     }
 
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
+        self.lengths.clear();
         self.bytes.clear();
         if self.bytes.capacity() > KEPT_BYTES {
             self.bytes = Vec::new();
@@ -109,9 +110,10 @@ impl<T> Queue<T> {
             bytes.resize(bytes.len() + RECORD_HEADER, 0);
             bytes.extend_from_slice(payload);
             bytes.resize(end, 0);
+            waiting.batch.lengths.push(payload.len());
         }
         let sequence = Sequence(waiting.last);
-        waiting.batch.entries.push(Entry { sequence, length: payload.map(<[u8]>::len), token });
+        waiting.batch.entries.push(Entry { sequence, token });
         self.ready.store(true, Ordering::Release);
         let wake = waiting.committer_sleeps;
         drop(waiting);
@@ -171,6 +173,10 @@ impl<T> Queue<T> {
     pub(crate) fn stop(&self) {
         self.lock().stopped = true;
         self.room.notify_all();
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.lock().stopped
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting<T>> {

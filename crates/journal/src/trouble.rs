@@ -7,6 +7,7 @@ use crate::backlog::{Backlog, Group};
 use crate::writer::{Tail, Writer};
 use crate::{Failure, Options};
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -69,6 +70,19 @@ impl Trouble {
         self.append(later);
     }
 
+    /// Takes what somebody else has kept, all of it after what waits here.
+    pub(crate) fn append_all(&mut self, mut later: Trouble) {
+        match later.step {
+            Step::GivenUp(_) => self.give_up(),
+            Step::Pausing(_) | Step::Trying(..) => self.append(std::mem::take(&mut later.backlog)),
+        }
+    }
+
+    /// Nothing waits, and nothing was given up.
+    pub(crate) fn is_settled(&self) -> bool {
+        matches!(self.step, Step::Pausing(_)) && self.backlog.bytes() == 0
+    }
+
     fn append(&mut self, later: Backlog) {
         let being_tried = match &self.step {
             Step::Trying(_, bytes) => *bytes,
@@ -123,16 +137,26 @@ impl Trouble {
 
     fn begin(&mut self, writer: &mut Writer) {
         let start = writer.fresh_start();
-        let mut backlog = std::mem::take(&mut self.backlog);
-        let bytes = backlog.bytes();
+        let bytes = self.backlog.bytes();
+        // The backlog follows when there is a thread: one that cannot be had must not take it along.
+        let (give, given) = sync_channel::<Backlog>(1);
         let tried = thread::Builder::new().name("journal again".into()).spawn(move || {
+            let mut backlog = given.recv().unwrap_or_default();
             let outcome = start.write(&mut backlog);
             Tried { outcome, backlog }
         });
         match tried {
-            Ok(thread) => self.step = Step::Trying(thread, bytes),
-            Err(error) => self.lose(error),
+            Ok(thread) => {
+                let _ = give.send(std::mem::take(&mut self.backlog));
+                self.step = Step::Trying(thread, bytes);
+            }
+            Err(_) => self.pause(),
         }
+    }
+
+    fn pause(&mut self) {
+        self.pause = (self.pause * 2).min(self.longest_pause);
+        self.step = Step::Pausing(Instant::now() + self.pause);
     }
 
     /// Takes up what a try has come to.
@@ -163,8 +187,7 @@ impl Trouble {
             }
         };
         self.backlog = left;
-        self.pause = (self.pause * 2).min(self.longest_pause);
-        self.step = Step::Pausing(Instant::now() + self.pause);
+        self.pause();
         Some(self)
     }
 

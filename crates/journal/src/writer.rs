@@ -77,13 +77,18 @@ impl Writer {
     ) -> Writer {
         let segment_bytes = options.segment_bytes;
         let flushed = tail.chain;
-        let spare = Some(make_spare(Arc::clone(&disk), segment_bytes));
+        let spare = make_spare(Arc::clone(&disk), segment_bytes);
         reserve.keep_up();
         Writer { disk, segment_bytes, tail, flushed, spare, reserve }
     }
 
     pub(crate) fn reserve(&self) -> &Arc<Reserve> {
         &self.reserve
+    }
+
+    /// Returns the file that is written to.
+    pub(crate) fn place(&self) -> &str {
+        &self.tail.place
     }
 
     /// Returns the chain up to the last record that is flushed.
@@ -173,7 +178,7 @@ impl Writer {
     /// Has made ahead what the next rotation and a full disk will need.
     fn provide(&mut self) {
         if self.spare.is_none() {
-            self.spare = Some(make_spare(Arc::clone(&self.disk), self.segment_bytes));
+            self.spare = make_spare(Arc::clone(&self.disk), self.segment_bytes);
         }
         if self.reserve.is_used() {
             self.reserve.keep_up();
@@ -327,8 +332,9 @@ fn previous_first(header: &SegmentHeader, flushed: Chain) -> u64 {
     if header.first == flushed.head + 1 { header.previous_first } else { header.first }
 }
 
-fn make_spare(disk: Arc<dyn Disk>, bytes: u64) -> Spare {
-    thread::spawn(move || disk.create(SPARE, bytes))
+/// Without a thread for it, the segment is made when it is needed.
+fn make_spare(disk: Arc<dyn Disk>, bytes: u64) -> Option<Spare> {
+    thread::Builder::new().name("journal spare".into()).spawn(move || disk.create(SPARE, bytes)).ok()
 }
 
 /// Turns a file of zeros into the segment behind `chain`.

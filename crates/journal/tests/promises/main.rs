@@ -8,6 +8,7 @@ mod crashes;
 mod damage;
 mod failures;
 mod first_format;
+mod hanging;
 mod killed;
 mod recovering;
 mod reserve;

@@ -2,11 +2,10 @@
 
 use crate::rig::{Rig, eager, payload, small};
 use journal::testing::{FaultyDisk, PowerCut, random};
-use journal::{Disk, Health, Journal, Notice, Options, Outcome, SegmentFile, Sequence};
+use journal::{Health, Journal, Notice, Options, Outcome, Sequence};
 use std::collections::BTreeMap;
-use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
 fn open(disk: &FaultyDisk) -> Rig {
@@ -14,7 +13,7 @@ fn open(disk: &FaultyDisk) -> Rig {
 }
 
 /// Asserts that a power cut that loses whatever is not flushed leaves exactly the records up to `last`.
-fn check_flushed(disk: &FaultyDisk, last: u64) {
+pub(crate) fn check_flushed(disk: &FaultyDisk, last: u64) {
     let image = disk.after(PowerCut::LosesAll);
     let verified = journal::verify_on(Arc::new(image.clone()));
     assert!(verified.fault.is_none(), "{:?}", verified.fault);
@@ -188,65 +187,6 @@ fn beyond_the_limit_what_waits_is_given_up_and_the_journal_says_so() {
     let rig = Rig::open(Arc::new(disk)).expect("opens");
     rig.check_replayed(1, rig.report.head.0);
     assert!(rig.report.head >= Sequence(10));
-}
-
-/// A disk that takes for ever to make a file, until it is let go.
-struct Stuck {
-    disk: FaultyDisk,
-    stuck: Arc<(Mutex<bool>, Condvar)>,
-}
-
-impl Disk for Stuck {
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.disk.list()
-    }
-
-    fn open(&self, name: &str) -> io::Result<Box<dyn SegmentFile>> {
-        self.disk.open(name)
-    }
-
-    fn create(&self, name: &str, bytes: u64) -> io::Result<Box<dyn SegmentFile>> {
-        let mut stuck = self.stuck.0.lock().expect("sound");
-        while *stuck {
-            stuck = self.stuck.1.wait(stuck).expect("sound");
-        }
-        self.disk.create(name, bytes)
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.disk.rename(from, to)
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        self.disk.remove(name)
-    }
-
-    fn sync_directory(&self) -> io::Result<()> {
-        self.disk.sync_directory()
-    }
-
-    fn place(&self, name: &str) -> String {
-        self.disk.place(name)
-    }
-}
-
-#[test]
-fn a_try_that_takes_long_holds_nobody_up() {
-    let disk = FaultyDisk::new();
-    let stuck = Arc::new((Mutex::new(false), Condvar::new()));
-    let slow = Stuck { disk: disk.clone(), stuck: Arc::clone(&stuck) };
-    let rig = Rig::open_with(Arc::new(slow), eager(), Sequence(0)).expect("opens");
-    rig.write_durably(10);
-    *stuck.0.lock().expect("sound") = true;
-    disk.fail_sync_in(0);
-    for _ in 0..100 {
-        assert!(matches!(rig.write(), Outcome::NotDurable(_)));
-        thread::yield_now();
-    }
-    *stuck.0.lock().expect("sound") = false;
-    stuck.1.notify_all();
-    assert_eq!(rig.recovered.recv(), Ok(Sequence(110)));
-    check_flushed(&disk, 110);
 }
 
 /// One run of a journal on a disk that fails by chance and loses power at the end.
