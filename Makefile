@@ -63,9 +63,9 @@ fuzz: ## Look for bytes that break a decoder: make fuzz SECONDS=300 TARGETS="dev
 	command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
 	SECONDS_EACH=$(SECONDS) TARGETS="$(TARGETS)" tests/fuzz/run
 
-power: ## Cut the power under a running server, fill its disk, make it read-only: make power CUTS=1000 (as root)
+power: ## Cut the power under a running server, fill its disk, freeze it, make it read-only: make power CUTS=1000 (as root)
 	cargo build --package server
-	ANHU_DISKS_MUST=1 CUTS=$(CUTS) cargo test --package tests --test power_loss --test full_disk -- --nocapture --test-threads=1
+	ANHU_DISKS_MUST=1 CUTS=$(CUTS) cargo test --package tests --test power_loss --test full_disk --test stuck_disk -- --nocapture --test-threads=1
 
 bench: ## Measure: the parts with criterion, then the whole path beside its floor
 	cargo build --release --package server
