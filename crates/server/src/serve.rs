@@ -157,7 +157,7 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         roster,
         policies,
         presence,
-        watchdog: Arc::new(Watchdog::new(config.watchdog)),
+        watchdog: Arc::new(Watchdog::new(config.watchdog)?),
         hub,
         ingest: Arc::clone(&ingest),
         door: Arc::clone(&door),
