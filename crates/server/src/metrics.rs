@@ -380,6 +380,14 @@ pub(crate) fn outbox_not_kept(error: &store::StoreError) {
     });
 }
 
+/// Said once, for nothing is kept any more until the next start. The next heartbeats mend it.
+pub(crate) fn presence_not_kept(error: &store::StoreError) {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        tracing::warn!(%error, "the state store does not take when devices were last heard; a restart knows less of it");
+    });
+}
+
 /// How much waits for a target, and how much was given up.
 pub(crate) fn outbox_level(target: &str, waiting: usize, dead: usize) {
     gauge!("anhu_notifications_waiting", "target" => target.to_owned()).set(waiting as f64);
