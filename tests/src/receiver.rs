@@ -12,7 +12,7 @@ use axum::{
     body::Bytes,
     extract::State,
     http::{HeaderMap, StatusCode},
-    routing::post,
+    routing::{get, post},
 };
 use serde_json::Value;
 use standardwebhooks::Webhook;
@@ -91,7 +91,9 @@ impl Receiver {
         let listener = tokio::net::TcpListener::bind(address).await.expect("a free port");
         let port = listener.local_addr().expect("its number").port();
         let path = format!("/hooks/{KEY_IN_ADDRESS}");
-        let router = Router::new().route(&path, post(take)).with_state(shared.clone());
+        let ping = format!("/ping/{KEY_IN_ADDRESS}");
+        let router =
+            Router::new().route(&path, post(take)).route(&ping, get(pinged)).with_state(shared.clone());
         let task = tokio::spawn(async move { axum::serve(listener, router).await.expect("it serves") });
         Self { shared, task, port }
     }
@@ -127,17 +129,33 @@ async fn take(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -> 
     let verified = Webhook::new(SECRET).expect("a secret").verify(&body, &headers);
     let id = headers.get("webhook-id").and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let answer = {
-        let mut calls = shared.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        let rule = shared.rule.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = if verified.is_ok() { rule(&calls, &body) } else { Answer::Status(401) };
-        calls.push(Call { id, body, answer, at: Instant::now() });
-        answer
-    };
-    match answer {
-        Answer::Status(status) => StatusCode::from_u16(status).expect("a status"),
-        Answer::Never => std::future::pending().await,
+    shared.answer(id, body, verified.is_ok()).await
+}
+
+async fn pinged(State(shared): State<Shared>) -> StatusCode {
+    shared.answer(String::new(), Value::Null, true).await
+}
+
+impl Shared {
+    async fn answer(&self, id: String, body: Value, verified: bool) -> StatusCode {
+        let answer = {
+            let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+            let rule = self.rule.lock().unwrap_or_else(PoisonError::into_inner);
+            let answer = if verified { rule(&calls, &body) } else { Answer::Status(401) };
+            calls.push(Call { id, body, answer, at: Instant::now() });
+            answer
+        };
+        match answer {
+            Answer::Status(status) => StatusCode::from_u16(status).expect("a status"),
+            Answer::Never => std::future::pending().await,
+        }
     }
+}
+
+/// Where a receiver on this port is told by a plain GET that all is well.
+#[must_use]
+pub fn ping_url(port: u16) -> String {
+    format!("http://127.0.0.1:{port}/ping/{KEY_IN_ADDRESS}")
 }
 
 /// Lines of configuration that tell a receiver on this port of these events. Write [`SECRET`] into `secret` first, with

@@ -3,6 +3,7 @@
 mod backup;
 mod check_config;
 mod demo;
+mod devices;
 mod import;
 mod journal;
 mod restore;
@@ -31,6 +32,8 @@ enum Command {
     Token(token::Arguments),
     Import(import::Arguments),
     #[command(subcommand)]
+    Devices(devices::Command),
+    #[command(subcommand)]
     Journal(journal::Command),
     Backup(backup::Arguments),
     Restore(restore::Arguments),
@@ -55,6 +58,7 @@ pub(crate) fn run() -> ExitCode {
         Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Devices(command) => devices::run(&command),
         Command::Journal(command) => journal::run(&command),
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Restore(arguments) => restore::run(&arguments),

@@ -1,5 +1,7 @@
 //! Configuration: flags over environment over file over defaults, and every fault told at once.
 
+mod address;
+mod watchdog;
 mod webhooks;
 
 use std::{
@@ -12,7 +14,11 @@ use devices::{Profile, Routes};
 use dispatch::Policy;
 use serde::Deserialize;
 
-pub(crate) use self::webhooks::{NotificationsConfig, WebhookConfig};
+pub(crate) use self::{
+    address::Address,
+    watchdog::WatchdogConfig,
+    webhooks::{NotificationsConfig, WebhookConfig},
+};
 use crate::policies;
 
 /// Most brokers of a node: a receipt remembers by a bit which of them have it.
@@ -81,15 +87,6 @@ pub(crate) struct JournalConfig {
     pub(crate) keep_days: u32,
 }
 
-/// How often the node tries itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct WatchdogConfig {
-    /// 0: never.
-    pub(crate) every_s: u64,
-    pub(crate) limit_s: u64,
-}
-
 /// How the log is written.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -143,12 +140,6 @@ impl Default for FrontDoorConfig {
 impl Default for JournalConfig {
     fn default() -> Self {
         Self { checkpoint_records: 50_000, checkpoint_s: 600, keep_days: 0 }
-    }
-}
-
-impl Default for WatchdogConfig {
-    fn default() -> Self {
-        Self { every_s: 60, limit_s: 10 }
     }
 }
 
@@ -261,6 +252,7 @@ pub(crate) fn load(overrides: &Overrides) -> Result<Checked, Faults> {
     check.links(&config.links);
     check.webhooks(&config.webhooks);
     check.notifications(&config.notifications);
+    check.watchdog(&config.watchdog);
     let routes = check.routes(&config.routes);
     let policy =
         policies::read(config.policy_file.as_deref()).map_err(|faults| check.faults.extend(faults)).ok();
@@ -336,11 +328,17 @@ fn parse<T: Default + for<'de> Deserialize<'de>>(source: &str, text: &str, fault
             source: source.to_owned(),
             line,
             key: path.join("."),
-            value: value.to_string(),
+            value: shown(&value),
             remedy: message.lines().next().unwrap_or_default().to_owned(),
         };
         faults.push(fault);
     }
+}
+
+/// The value as the file spells it, unless there is an address in it, which may hold a key.
+fn shown(value: &toml::Value) -> String {
+    let text = value.to_string();
+    if text.contains("://") { "(not shown)".to_owned() } else { text }
 }
 
 /// Takes the value at `path` out of the table; a whole list entry when it is in a list.
@@ -426,13 +424,6 @@ impl Check {
         }
         if journal.checkpoint_s == 0 {
             self.fault("journal.checkpoint_s", 0, "write seconds from 1");
-        }
-        let watchdog = config.watchdog;
-        if watchdog.every_s > 3600 {
-            self.fault("watchdog.every_s", watchdog.every_s, "write seconds up to 3600, or 0 for never");
-        }
-        if !(1..=60).contains(&watchdog.limit_s) {
-            self.fault("watchdog.limit_s", watchdog.limit_s, "write seconds from 1 to 60");
         }
         if door.max_connections == 0 {
             self.fault("front_door.max_connections", 0, "write at least 1");

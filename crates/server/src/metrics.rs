@@ -71,6 +71,7 @@ pub(crate) fn describe() {
         "anhu_watchdog_last_success_timestamp_seconds",
         "When the last such alert went all the way"
     );
+    describe_counter!("anhu_watchdog_pings_total", "Times the monitor elsewhere was told, by outcome");
     describe_gauge!("anhu_incidents_open", "Incidents that are not closed");
     describe_gauge!("anhu_incidents_waiting", "Incidents for which nobody is free");
     describe_gauge!("anhu_devices_online", "Devices whose last word was that they are online");
@@ -299,6 +300,28 @@ pub(crate) fn watchdog_round(at: Timestamp, outcome: &Result<Duration, String>) 
     }
 }
 
+/// The monitor elsewhere was told that a round went well, or could not be told; `changed` since the time before.
+pub(crate) fn watchdog_ping(host: &str, outcome: &Result<(), String>, changed: bool) {
+    match outcome {
+        Ok(()) => {
+            if changed {
+                tracing::info!(host, "the monitor is told again that all is well");
+            }
+            counter!("anhu_watchdog_pings_total", "outcome" => "told").increment(1);
+        }
+        Err(trouble) => {
+            if changed {
+                tracing::warn!(
+                    host,
+                    trouble,
+                    "the monitor cannot be told that all is well, and may call somebody"
+                );
+            }
+            counter!("anhu_watchdog_pings_total", "outcome" => "failed").increment(1);
+        }
+    }
+}
+
 pub(crate) fn receipts_dropped(count: usize) {
     counter!("anhu_receipts_dropped_total").increment(count as u64);
 }
@@ -354,6 +377,14 @@ pub(crate) fn outbox_not_kept(error: &store::StoreError) {
     static SAID: Once = Once::new();
     SAID.call_once(|| {
         tracing::warn!(%error, "the state store does not take the outbox; the next start repeats more notifications");
+    });
+}
+
+/// Said once, for nothing is kept any more until the next start. The next heartbeats mend it.
+pub(crate) fn presence_not_kept(error: &store::StoreError) {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        tracing::warn!(%error, "the state store does not take when devices were last heard; a restart knows less of it");
     });
 }
 

@@ -33,7 +33,7 @@ use crate::{
     outbox,
     outlet::Outlet,
     policies::{NotReplaced, Policies, Reloaded},
-    presence::Presence,
+    presence::{self, Presence},
     registrar::{self, Books},
     replica::Replica,
     watchdog::{self, Watchdog},
@@ -120,7 +120,7 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         kept,
     };
     let keeper = keeper::start(keeper, stop_threads.clone())?;
-    let presence = Arc::new(Presence::default());
+    let presence = Arc::new(Presence::recall(&store, &directory, clock.now()));
     let ingest = Arc::new(Ingest {
         routes,
         directory: Arc::clone(&directory),
@@ -142,7 +142,7 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         door: Arc::clone(&door),
         links: links.clone(),
         engine: engine.clone(),
-        store,
+        store: Arc::clone(&store),
         journal: &folders.dispatch_journal(),
         head,
     };
@@ -157,7 +157,7 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         roster,
         policies,
         presence,
-        watchdog: Arc::new(Watchdog::new(config.watchdog)),
+        watchdog: Arc::new(Watchdog::new(config.watchdog)?),
         hub,
         ingest: Arc::clone(&ingest),
         door: Arc::clone(&door),
@@ -174,6 +174,7 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
     tasks.spawn(async move { served.run(porter, end.cancelled_owned()).await });
     tasks.spawn(until(stop.clone(), reload_on(hangups, Arc::clone(&node))));
     tasks.spawn(until(stop.clone(), sweep(Arc::clone(&node), config.position_fresh_s)));
+    tasks.spawn(presence::keep(Arc::clone(&node), store));
     serve_node(&node, listener, token, &mut tasks)?;
     Ok(Running {
         node,

@@ -3,7 +3,8 @@
 //! Every minute the node sends itself one, the way everybody else does: it connects to its own front door as a device,
 //! and to its own gRPC door as a console and as a helper's app. The alert is an exercise of nobody's, in the place of the
 //! sea farthest from land, where nobody but the watchdog's own responder can be asked. Whatever on the way is stuck, is
-//! refused or has run out, this notices it, and says which step it was.
+//! refused or has run out, this notices it, and says which step it was. After a round that went well it tells a monitor
+//! elsewhere, if there is one.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -26,6 +27,7 @@ use crate::{
     client::{Channel, Server},
     config::WatchdogConfig,
     metrics,
+    monitor::Monitor,
     node::{Node, Part},
 };
 
@@ -56,6 +58,7 @@ pub(crate) fn place() -> Option<Place> {
 #[derive(Debug)]
 pub(crate) struct Watchdog {
     config: WatchdogConfig,
+    monitor: Option<Monitor>,
     started: Instant,
     last: Mutex<Option<(Instant, Round)>>,
 }
@@ -68,8 +71,10 @@ struct Round {
 }
 
 impl Watchdog {
-    pub(crate) fn new(config: WatchdogConfig) -> Self {
-        Self { config, started: Instant::now(), last: Mutex::default() }
+    pub(crate) fn new(config: WatchdogConfig) -> anyhow::Result<Self> {
+        let uri = config.monitor().map_err(|remedy| anyhow::anyhow!("watchdog.ping_url: {remedy}"))?;
+        let monitor = uri.map(Monitor::new).transpose()?;
+        Ok(Self { config, monitor, started: Instant::now(), last: Mutex::default() })
     }
 
     /// How it is, for `/readyz`; `None` when the site does not want one.
@@ -84,7 +89,11 @@ impl Watchdog {
             }
             None => (true, "its first round is under way".to_owned()),
             Some((_, Round { outcome: Ok(took), .. })) => {
-                (true, format!("from device to helper and screen in {:.1} ms", took.as_secs_f64() * 1000.0))
+                let took =
+                    format!("from device to helper and screen in {:.1} ms", took.as_secs_f64() * 1000.0);
+                // A monitor that cannot be reached calls somebody by itself, and alerts go round all the same.
+                let told = self.monitor.as_ref().and_then(Monitor::state);
+                (true, [took].into_iter().chain(told).collect::<Vec<_>>().join("; "))
             }
             Some((_, Round { outcome: Err(why), at })) => {
                 (false, format!("the alert sent at {} got stuck: {why}", clock_time(at)))
@@ -127,10 +136,14 @@ pub(crate) async fn run(node: Arc<Node>, token: Option<String>) {
             Err(_) => Err(format!("{}: nothing within {} s", walk.reached(), watchdog.config.limit_s)),
         };
         metrics::watchdog_round(at, &outcome);
-        let pause = if outcome.is_ok() { every } else { every.min(AFTER_A_FAILURE) };
+        let well = outcome.is_ok();
         let round = Round { at, outcome };
         *watchdog.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), round));
-        tokio::time::sleep(pause).await;
+        let pause = tokio::time::sleep(if well { every } else { every.min(AFTER_A_FAILURE) });
+        match &watchdog.monitor {
+            Some(monitor) if well => drop(tokio::join!(pause, monitor.tell(every))),
+            Some(_) | None => pause.await,
+        }
     }
 }
 

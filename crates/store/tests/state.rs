@@ -149,7 +149,7 @@ fn a_reader_never_sees_half_a_snapshot() {
     let store = Store::open(&path).expect("opens");
     store.put_snapshot(STREAM, 1, vec![1; 100_000]).expect("queued");
     store.flush().expect("flushed");
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         let writer = scope.spawn(|| {
             for applied in 2..=60_u8 {
                 store.put_snapshot(STREAM, applied.into(), vec![applied; 100_000]).expect("queued");

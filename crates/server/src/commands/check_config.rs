@@ -30,6 +30,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             webhook.events.join(", ")
         );
     }
+    if let Some(address) = &checked.config.watchdog.ping_url {
+        println!("  monitor       {address:?} is told after each round of the watchdog");
+    }
     for link in &checked.config.links {
         println!("  link          {} ({})", link.name, link.url);
     }

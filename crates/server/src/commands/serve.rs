@@ -1,6 +1,6 @@
 //! `anhu serve`: run the server.
 
-use std::io::IsTerminal as _;
+use std::{io::IsTerminal as _, time::Duration};
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
@@ -11,6 +11,9 @@ use crate::{
     config::{self, Checked, LogFormat, Overrides},
     serve,
 };
+
+/// How long what nobody waits for may take to end after the server has stopped.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Run the server
 ///
@@ -30,7 +33,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let checked = config::load(&arguments.overrides)?;
     start_log(&checked);
     let access = if arguments.insecure_dev { open_access(&checked)? } else { closed_access(&checked)? };
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let done = runtime.block_on(async {
         let mut running = serve::start(checked, access).await?;
         let (http, mqtt) = (running.node.http_addr, running.mqtt_addr);
         tracing::info!(version = env!("CARGO_PKG_VERSION"), %http, %mqtt, "anhu serves");
@@ -44,7 +48,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         running.stop().await?;
         anyhow::ensure!(!failed, "a part of the server has ended; see the log");
         Ok(())
-    })
+    });
+    // The name of a system outside that is being looked up cannot be called off.
+    runtime.shutdown_timeout(FAREWELL);
+    done
 }
 
 /// The threads that serve sockets.

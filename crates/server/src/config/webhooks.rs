@@ -1,13 +1,13 @@
 //! Webhooks: which systems outside are told what, and how patiently.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use http::Uri;
 use model::OrgUnitCode;
 use serde::Deserialize;
 use standardwebhooks::Webhook;
 
-use super::Check;
+use super::{Address, Check};
 use crate::outbox::telling;
 
 /// Most webhooks of a node: each may have 50,000 notifications waiting.
@@ -36,18 +36,6 @@ pub(crate) struct WebhookConfig {
     pub(crate) allow_plain_http: bool,
 }
 
-/// Where a webhook listens. Many systems carry a key in the path, so it is never shown whole.
-#[derive(Clone, PartialEq, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Address(pub(crate) String);
-
-impl fmt::Debug for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let uri = self.0.parse::<Uri>().unwrap_or_default();
-        write!(f, "{}://{}/…", uri.scheme_str().unwrap_or("?"), uri.host().unwrap_or("?"))
-    }
-}
-
 fn ten_seconds() -> u64 {
     10
 }
@@ -73,22 +61,7 @@ impl WebhookConfig {
     /// # Errors
     /// What to write instead.
     pub(crate) fn uri(&self) -> Result<Uri, &'static str> {
-        let uri: Uri = self.url.0.parse().map_err(|_| "write https://host/path")?;
-        let host = uri.host().ok_or("write https://host/path")?;
-        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-            return Err("a password in the address would be shown in logs of others: take it out");
-        }
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let here = bare == "localhost"
-            || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-        match uri.scheme_str() {
-            Some("https") => Ok(uri),
-            Some("http") if here || self.allow_plain_http => Ok(uri),
-            Some("http") => Err(
-                "everybody on the way could read it: write https, or allow_plain_http = true in a network you trust",
-            ),
-            Some(_) | None => Err("write https://host/path"),
-        }
+        self.url.uri(self.allow_plain_http)
     }
 
     /// What signs its notifications. Read at the start.

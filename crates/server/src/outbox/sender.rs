@@ -1,24 +1,17 @@
 //! Sender: one try to tell one system outside, signed as Standard Webhooks asks.
 
-use std::{error::Error, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
+use http_body_util::Full;
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook};
 
 use super::{delivery::Delivery, waiting::Outcome};
-use crate::config::WebhookConfig;
-
-/// Bytes read of an answer: it says nothing that we need, but a connection can be used again only after it was read.
-const MAX_ANSWER: usize = 4096;
-/// How long an unused connection is kept.
-const IDLE: Duration = Duration::from_secs(60);
+use crate::{
+    config::WebhookConfig,
+    outside::{USER_AGENT, Way},
+};
 
 /// The way to one webhook.
 pub(crate) struct Sender {
@@ -26,7 +19,7 @@ pub(crate) struct Sender {
     uri: Uri,
     signer: Webhook,
     timeout: Duration,
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    way: Way,
 }
 
 impl Sender {
@@ -35,9 +28,8 @@ impl Sender {
         let faulty = |remedy: String| anyhow::anyhow!("webhook {}: {remedy}", config.name);
         let uri = config.uri().map_err(|remedy| faulty(remedy.to_owned()))?;
         let signer = config.signer().map_err(faulty)?;
-        let connector = connector(uri.scheme_str() == Some("https"))?;
-        let client = Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE).build(connector);
-        Ok(Self { name: config.name.clone(), uri, signer, timeout: config.timeout(), client })
+        let way = Way::to(&uri)?;
+        Ok(Self { name: config.name.clone(), uri, signer, timeout: config.timeout(), way })
     }
 
     /// Tries once.
@@ -46,9 +38,9 @@ impl Sender {
             Ok(request) => request,
             Err(why) => return Outcome::Refused(why),
         };
-        match tokio::time::timeout(self.timeout, self.exchange(request)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Outcome::Failed(format!("no answer within {} s", self.timeout.as_secs()), None),
+        match self.way.ask(request, self.timeout).await {
+            Ok((status, headers)) => judge(status, &headers),
+            Err(trouble) => Outcome::Failed(trouble, None),
         }
     }
 
@@ -60,28 +52,12 @@ impl Sender {
             self.signer.sign(&key, seconds, body.as_bytes()).map_err(|error| error.to_string())?;
         Request::post(self.uri.clone())
             .header(header::CONTENT_TYPE, "application/json")
-            .header(header::USER_AGENT, concat!("anhu/", env!("CARGO_PKG_VERSION")))
+            .header(header::USER_AGENT, USER_AGENT)
             .header(HEADER_WEBHOOK_ID, key)
             .header(HEADER_WEBHOOK_TIMESTAMP, seconds)
             .header(HEADER_WEBHOOK_SIGNATURE, signature)
             .body(Full::new(Bytes::from(body)))
             .map_err(|error| error.to_string())
-    }
-
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Outcome {
-        match self.client.request(request).await {
-            Ok(answer) => {
-                let outcome = judge(answer.status(), answer.headers());
-                // A longer answer costs its connection and nothing else.
-                let _ = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
-                outcome
-            }
-            Err(error) => {
-                let what =
-                    if error.is_connect() { "it cannot be connected to" } else { "the connection broke" };
-                Outcome::Failed(format!("{what} ({})", cause(&error)), None)
-            }
-        }
     }
 }
 
@@ -101,34 +77,6 @@ fn judge(status: StatusCode, headers: &HeaderMap) -> Outcome {
     } else {
         Outcome::Refused(said())
     }
-}
-
-/// The innermost cause, such as a certificate nobody knows. It names no address, which may hold a key.
-fn cause(error: &dyn Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
-}
-
-fn connector(tls: bool) -> anyhow::Result<HttpsConnector<HttpConnector>> {
-    let provider = rustls::crypto::ring::default_provider();
-    let builder = HttpsConnectorBuilder::new();
-    let builder = if tls {
-        builder.with_provider_and_native_roots(provider)?
-    } else {
-        // A machine without certificates can still reach what runs on it.
-        let config = rustls::ClientConfig::builder_with_provider(provider.into())
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth();
-        builder.with_tls_config(config)
-    };
-    let mut http = HttpConnector::new();
-    http.enforce_http(false);
-    http.set_nodelay(true);
-    Ok(builder.https_or_http().enable_http1().wrap_connector(http))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use model::{DeviceId, ElderId, OrgUnitCode, ProviderId, ResponderId};
+use model::{DeviceId, ElderId, OrgUnitCode, ProviderId, ResponderId, Timestamp};
 use registry::{Command, Device, Event, Rejection, RejectionKind, State};
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
@@ -210,12 +210,14 @@ impl v1::registry_service_server::RegistryService for Registry {
         &self,
         request: Request<v1::ListDevicesRequest>,
     ) -> Result<Response<v1::ListDevicesResponse>, Status> {
-        let v1::ListDevicesRequest { page_size: size, page_token } = request.into_inner();
+        let v1::ListDevicesRequest { page_size: size, page_token, silent_since } = request.into_inner();
         let size = page_size(size)?;
         let after = page_start(&page_token, |token| DeviceId::new(token).ok())?;
+        let since = silent_since.as_ref().map(time_from_wire);
         let read = move |app: &App, records: &State| {
+            let wanted = |device: &&Device| since.is_none_or(|since| is_silent(app, records, device, since));
             let shown = |device: &Device| device_now(app, records, device);
-            page(records.devices(after), size, |device| device.id.to_string(), shown)
+            page(records.devices(after).filter(wanted), size, |device| device.id.to_string(), shown)
         };
         let (devices, next_page_token) = self.read(read).await?;
         Ok(Response::new(v1::ListDevicesResponse { devices, next_page_token }))
@@ -304,10 +306,16 @@ fn device_now(app: &App, records: &State, device: &Device) -> v1::Device {
     let seen = app.presence.of(&device.id);
     v1::Device {
         elder: elder.unwrap_or_default(),
-        last_seen_at: seen.as_ref().map(|seen| time_to_wire(seen.at)),
+        last_seen_at: seen.as_ref().and_then(|seen| seen.heard_at).map(time_to_wire),
         online: seen.is_some_and(|seen| seen.online),
         ..v1::Device::from(device)
     }
+}
+
+/// Whether somebody may need this device and it was not heard since then, or never.
+fn is_silent(app: &App, records: &State, device: &Device, since: Timestamp) -> bool {
+    let heard = app.presence.last_heard(&device.id).is_some_and(|at| at >= since);
+    !heard && records.binding_of(&device.id).is_some()
 }
 
 /// Runs what may take long where no socket waits for it.

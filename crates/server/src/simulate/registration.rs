@@ -102,7 +102,7 @@ async fn known(client: &mut Client) -> Result<Known, Status> {
     });
     let elders = elders.await?.into_iter().map(|elder| elder.external_id).collect();
     let devices = every_page(async |page_token| {
-        let request = v1::ListDevicesRequest { page_size: PAGE, page_token };
+        let request = v1::ListDevicesRequest { page_size: PAGE, page_token, ..Default::default() };
         let page = client.list_devices(request).await?.into_inner();
         Ok((page.devices, page.next_page_token))
     });
