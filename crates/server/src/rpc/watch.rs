@@ -127,7 +127,8 @@ impl Watch {
         // One record may change several incidents: until a later one comes, a break must resume before it.
         self.seen = self.seen.max(incident.revision.saturating_sub(1));
         if incident.revision > self.newest {
-            self.sent.clear();
+            // A catch-up may have made it large.
+            self.sent = HashMap::new();
         }
         self.send(Change::Incident(incident.clone())).await
     }
