@@ -7,11 +7,6 @@
 //!
 //! `cargo build --release -p server && cargo bench -p benches --bench overload -- --seconds 20 --elders 1000000`
 
-#[path = "path/county.rs"]
-mod county;
-#[path = "path/load.rs"]
-mod load;
-
 use std::{
     env, fs,
     ops::Range,
@@ -24,7 +19,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use county::County;
+use benches::{
+    county::{self, County},
+    load, usage,
+};
 use rumqttc::{AsyncClient, Event, MqttOptions, NetworkOptions, Packet, QoS};
 use tokio::sync::mpsc;
 
@@ -166,9 +164,7 @@ impl Bench {
     }
 
     fn resident_mib(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.server.0.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-        line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) / 1024
+        usage::resident_mib(self.server.0.id())
     }
 }
 
