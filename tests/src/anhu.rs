@@ -170,6 +170,17 @@ impl Anhu {
         assert!(told.is_ok_and(|status| status.success()), "it runs");
     }
 
+    /// Memory it holds, in MiB.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn resident_mib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it holds memory");
+        line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).expect("a number") / 1024
+    }
+
     /// The data folder.
     #[must_use]
     pub fn data(&self) -> PathBuf {
