@@ -14,7 +14,8 @@ use super::App;
 
 /// Changes waiting for one console's socket.
 const STREAM_BUFFER: usize = 16;
-/// How often a quiet stream shows that it is alive.
+/// How often a stream shows that it is alive, and how the disk is. A busy one too: a console must know when it may end its
+/// red banner.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// One console's stream.
@@ -60,6 +61,7 @@ impl Watch {
         if begun.is_err() || self.send(Change::SnapshotEnd(v1::SnapshotEnd {})).await.is_err() {
             return;
         }
+        let mut beats = super::beats(HEARTBEAT);
         loop {
             let changed = tokio::select! {
                 () = self.app.stop.cancelled() => {
@@ -67,14 +69,15 @@ impl Watch {
                     return;
                 }
                 () = self.sender.closed() => return,
-                changed = tokio::time::timeout(HEARTBEAT, live.recv()) => changed,
+                _ = beats.tick() => None,
+                changed = live.recv() => Some(changed),
             };
             let told = match changed {
-                Ok(Ok(incident)) => self.tell(&incident).await,
+                Some(Ok(incident)) => self.tell(&incident).await,
                 // Too slow for each step: what is true now is sent instead.
-                Ok(Err(broadcast::error::RecvError::Lagged(_))) => self.catch_up(true).await,
-                Ok(Err(broadcast::error::RecvError::Closed)) => return,
-                Err(_) => {
+                Some(Err(broadcast::error::RecvError::Lagged(_))) => self.catch_up(true).await,
+                Some(Err(broadcast::error::RecvError::Closed)) => return,
+                None => {
                     let at = Some(time_to_wire(self.app.clock.now()));
                     let degraded = self.app.is_degraded();
                     self.send(Change::Heartbeat(v1::Heartbeat { at, degraded })).await
