@@ -272,7 +272,7 @@ impl Anhu {
     pub async fn watch(&self) -> Watch {
         let request = v1::WatchIncidentsRequest::default();
         let stream = self.incidents().await.watch_incidents(request).await.expect("a stream").into_inner();
-        let mut watch = Watch { stream, resume_token: String::new() };
+        let mut watch = Watch::of(stream);
         while !matches!(watch.next().await, watch_incidents_response::Change::SnapshotEnd(_)) {}
         watch
     }
@@ -320,6 +320,12 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// A stream of which nothing has been read.
+    #[must_use]
+    pub fn of(stream: tonic::Streaming<v1::WatchIncidentsResponse>) -> Self {
+        Self { stream, resume_token: String::new() }
+    }
+
     /// The next change.
     ///
     /// # Panics
