@@ -1,22 +1,31 @@
-//! What happens when far more comes in than anybody can serve, or when a census is loaded, to the one who presses now?
+//! What happens to the one who presses now when far more comes in than anybody can serve, when a census is loaded, or when
+//! nobody reads what the server sends?
 //!
 //! A hundred presses a second go on all the time, and the clock of each runs from the press to the offer on a helper's
-//! stream: first with nothing beside them, then beside a flood (200 connections that send alerts and telemetry as fast as
-//! they are taken, many times what comes on a city's worst day), then beside the import of a million elders. What the
-//! server holds in memory is read ten times a second.
+//! stream: first with nothing beside them, then beside one load after the other. What the server holds in memory is read ten
+//! times a second.
 //!
-//! `cargo build --release -p server && cargo bench -p benches --bench overload -- --seconds 20 --elders 1000000`
+//! | `--beside` | what goes on |
+//! |---|---|
+//! | `consoles` | 50 consoles and 50 apps read nothing, 50 consoles read ten messages a second; the clock also runs to 50 screens that are read, whose own calm is measured before |
+//! | `flood` | 200 connections send alerts and telemetry as fast as they are taken, many times what comes on a city's worst day |
+//! | `duplicates` | 200 connections send the same eight presses again and again |
+//! | `stale` | 200 connections send alerts that occurred three hours ago, each another one |
+//! | `census` | a million elders are imported |
+//!
+//! `cargo build --release -p server && cargo bench -p benches --bench overload -- --seconds 20 --elders 1000000 --beside flood,census`
 
-#[path = "path/county.rs"]
-mod county;
-#[path = "path/load.rs"]
-mod load;
+#[path = "overload/census.rs"]
+mod census;
+#[path = "overload/consoles.rs"]
+mod consoles;
+#[path = "overload/flood.rs"]
+mod flood;
 
 use std::{
-    env, fs,
+    collections::HashMap,
+    env,
     ops::Range,
-    path::Path,
-    process::Command,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -24,200 +33,166 @@ use std::{
     time::{Duration, Instant},
 };
 
-use county::County;
-use rumqttc::{AsyncClient, Event, MqttOptions, NetworkOptions, Packet, QoS};
+use benches::{
+    county::{self, County},
+    load, usage,
+};
+use consoles::{DEAD, HEALTHY, Neglected, SLOW, Screens};
+use flood::{Flood, STALE, STRANGERS};
+use hdrhistogram::Histogram;
 use tokio::sync::mpsc;
 
 /// Presses a second that are measured.
 const RATE: u32 = 100;
 const RESPONDERS: u32 = 2_000;
 const STREAMS: u32 = 200;
-/// Connections of the flood, and how much each has under way.
-const FLOOD: usize = 200;
-const UNDER_WAY: u16 = 64;
-/// Devices of the flood; nobody knows them, so each has its case and no helper is bound by it.
-const FLOODING: usize = 5_000;
-/// Elders in one file of the census.
-const A_FILE: u64 = 50_000;
+/// Rounds at most: the calm one, one for each load, and the calm one of the screens.
+const ROUNDS: u32 = 2 + BESIDE.len() as u32;
+/// What may go on beside the presses.
+const BESIDE: [&str; 5] = ["consoles", "flood", "duplicates", "stale", "census"];
 
 #[tokio::main]
 async fn main() {
     let arguments: Vec<String> = env::args().collect();
-    let value = |name: &str| {
+    let word = |name: &str| {
         let at = arguments.iter().position(|argument| argument == name)?;
-        arguments.get(at + 1)?.parse::<u64>().ok()
+        arguments.get(at + 1).map(String::as_str)
     };
-    let (seconds, elders) = (value("--seconds").unwrap_or(10), value("--elders").unwrap_or(1_000_000));
-    let bench = Bench::start(seconds as u32).await;
+    let number = |name: &str, default| word(name).map_or(default, |word| word.parse().expect("a number"));
+    let (seconds, elders) = (number("--seconds", 10), number("--elders", 1_000_000));
+    let chosen: Vec<&str> =
+        word("--beside").map_or_else(|| BESIDE.to_vec(), |word| word.split(',').collect());
+    assert!(chosen.iter().all(|one| BESIDE.contains(one)), "--beside takes some of {}", BESIDE.join(","));
 
-    let calm = bench.measure("with nothing beside", 0, async |_| 0).await;
-    let flooded = bench.measure("beside a flood", 1, async |over| bench.flood(over).await).await;
-    println!("{:>10} alerts a second of the flood were acknowledged", flooded.done / seconds);
-    let begun = Instant::now();
-    let loading = bench.measure("beside a census", 2, async |over| bench.census(over, elders).await).await;
-    println!("{:>10} elders were entered in {:.0} s", loading.done, begun.elapsed().as_secs_f64());
-    for (beside, round) in [("the flood", &flooded), ("the census", &loading)] {
-        let ratio = |quantile| round.at(quantile) as f64 / calm.at(quantile).max(1) as f64;
-        println!(
-            "beside {beside} p50 is {:.2} and p99 {:.2} times that with nothing beside",
-            ratio(0.5),
-            ratio(0.99)
-        );
+    let mut bench = Bench::start(seconds as u32).await;
+    let calm = bench.measure("with nothing beside", async |_| 0).await;
+    for beside in chosen {
+        let (port, stale) = (bench.mqtt, ROUNDS * bench.presses);
+        match beside {
+            "flood" => bench.flooded("a flood", Flood::Everything, port, &calm).await,
+            "duplicates" => bench.flooded("duplicates", Flood::Duplicates, port, &calm).await,
+            "stale" => bench.flooded("stale alerts", Flood::Stale(stale), port, &calm).await,
+            "consoles" => bench.neglected(&calm).await,
+            _ => bench.counted(elders, &calm).await,
+        }
     }
 }
 
 /// What one round has shown.
 struct Round {
     pressed: load::Round,
+    /// When each press should have left.
+    due: HashMap<String, Instant>,
     /// Whatever the load beside has done.
     done: u64,
 }
 
-impl Round {
-    fn at(&self, quantile: f64) -> u64 {
-        self.pressed.latencies.value_at_quantile(quantile)
-    }
+fn compare(what: &str, calm: &Histogram<u64>, round: &Histogram<u64>) {
+    let ratio =
+        |quantile| round.value_at_quantile(quantile) as f64 / calm.value_at_quantile(quantile).max(1) as f64;
+    println!("{what}: p50 is {:.2} and p99 {:.2} times that with nothing beside\n", ratio(0.5), ratio(0.99));
 }
 
-/// A server with a county, helpers who answer, and presses for three rounds.
+/// A server with a county, helpers who answer, and presses for all rounds.
 struct Bench {
     folder: tempfile::TempDir,
     server: county::Process,
     http: String,
     mqtt: u16,
+    /// In each round.
     presses: u32,
-    offers: tokio::sync::Mutex<mpsc::UnboundedReceiver<(String, Instant)>>,
+    /// Rounds so far: each has devices of its own.
+    rounds: u32,
+    offers: mpsc::UnboundedReceiver<(String, Instant)>,
 }
 
 impl Bench {
     async fn start(seconds: u32) -> Self {
         let folder = county::data_folder();
         let presses = RATE * seconds;
-        let county = County { responders: RESPONDERS, near: STREAMS, devices: 3 * presses };
+        let county = County { responders: RESPONDERS, near: STREAMS, devices: ROUNDS * presses + STALE };
         let (server, http, mqtt) = county::serve(folder.path());
         county.import(&http, folder.path());
         county.on_duty(county::connect(&http).await).await;
         let (sender, offers) = mpsc::unbounded_channel();
         county::watch_all(&http, STREAMS, &sender, Some(Duration::ZERO)).await;
-        Self { folder, server, http, mqtt, presses, offers: tokio::sync::Mutex::new(offers) }
+        Self { folder, server, http, mqtt, presses, rounds: 0, offers }
+    }
+
+    async fn flooded(&mut self, what: &str, flood: Flood, port: u16, calm: &Round) {
+        let beside = format!("beside {what}");
+        let round = self.measure(&beside, async |over| flood.pour(port, over).await).await;
+        let seconds = u64::from(self.presses / RATE);
+        println!("{:>10} alerts a second of it were acknowledged", round.done / seconds);
+        compare(&beside, &calm.pressed.latencies, &round.pressed.latencies);
+    }
+
+    async fn neglected(&mut self, calm: &Round) {
+        let mut screens = Screens::open(&self.http).await;
+        let alone = self.measure(&format!("beside {HEALTHY} consoles"), async |_| 0).await;
+        let shown = screens.latencies(&alone.due).await;
+        compare("beside them", &calm.pressed.latencies, &alone.pressed.latencies);
+        let neglected = Neglected::open(&self.http).await;
+        let what = format!("and {DEAD} dead consoles, {DEAD} dead apps, {SLOW} slow consoles");
+        let round = self.measure(&what, async |_| 0).await;
+        compare("beside all of them", &calm.pressed.latencies, &round.pressed.latencies);
+        let shown_beside = screens.latencies(&round.due).await;
+        for (which, screen) in [("without the dead", &shown), ("with the dead", &shown_beside)] {
+            let at = |quantile| screen.value_at_quantile(quantile);
+            println!(
+                "press to screen {which}: p50 {} µs, p99 {} µs, longest {} µs",
+                at(0.5),
+                at(0.99),
+                screen.max()
+            );
+        }
+        compare("on the screens, beside the dead and the slow", &shown, &shown_beside);
+        drop((neglected, screens));
+    }
+
+    async fn counted(&mut self, elders: u64, calm: &Round) {
+        let (begun, folder, http) = (Instant::now(), self.folder.path().to_owned(), self.http.clone());
+        let round =
+            self.measure("beside a census", async |_| census::census(&folder, &http, elders).await).await;
+        println!("{:>10} elders were entered in {:.0} s", round.done, begun.elapsed().as_secs_f64());
+        compare("beside a census", &calm.pressed.latencies, &round.pressed.latencies);
     }
 
     /// Presses and measures while `beside` goes on, until the presses are over or `beside` is.
-    async fn measure(&self, what: &str, round: u32, beside: impl AsyncFn(Arc<AtomicBool>) -> u64) -> Round {
-        let presses: Range<u32> = round * self.presses..(round + 1) * self.presses;
-        let before = self.resident_mib();
+    async fn measure(&mut self, what: &str, beside: impl AsyncFn(Arc<AtomicBool>) -> u64) -> Round {
+        let presses: Range<u32> = self.rounds * self.presses..(self.rounds + 1) * self.presses;
+        self.rounds += 1;
+        let (server, count, mqtt) = (self.server.0.id(), self.presses, self.mqtt);
+        let before = usage::resident_mib(server);
         let (over, peak) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(before)));
-        let ends = Instant::now() + Duration::from_secs((self.presses / RATE).into());
+        let ends = Instant::now() + Duration::from_secs((count / RATE).into());
         let watching = async {
             while !over.load(Ordering::Relaxed) {
-                peak.fetch_max(self.resident_mib(), Ordering::Relaxed);
+                peak.fetch_max(usage::resident_mib(server), Ordering::Relaxed);
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         };
         let pressing = async {
-            let mut offers = self.offers.lock().await;
-            let collecting = load::collect(&mut offers, self.presses, ends);
-            let both = tokio::join!(load::press(self.mqtt, RATE, presses), collecting);
+            let collecting = load::collect(&mut self.offers, count, ends);
+            let both = tokio::join!(load::press(mqtt, RATE, presses), collecting);
             over.store(true, Ordering::Relaxed);
             both
         };
         let ((pressed, offers), done, ()) = tokio::join!(pressing, beside(Arc::clone(&over)), watching);
-        let latest = 2 * offers.len() + 2 * FLOODING;
+        let latest = 2 * offers.len() + 2 * STRANGERS;
         let device_of = county::devices(county::connect(&self.http).await, latest).await;
-        let round = Round { pressed: load::evaluate(&pressed, &offers, &device_of), done };
+        let round = load::evaluate(&pressed, &offers, &device_of);
+        let at = |quantile| round.latencies.value_at_quantile(quantile);
         println!(
-            "{what}: p50 {} µs, p99 {} µs, p99.9 {} µs, {} pressed, {} acknowledged, {} without an offer; memory {before} MiB before, {} at most, {} after",
-            round.at(0.5),
-            round.at(0.99),
-            round.at(0.999),
-            self.presses,
-            round.pressed.acked,
-            round.pressed.lost,
+            "{what}: p50 {} µs, p99 {} µs, p99.9 {} µs, {count} pressed, {} acknowledged, {} without an offer; memory {before} MiB before, {} at most, {} after",
+            at(0.5),
+            at(0.99),
+            at(0.999),
+            round.acked,
+            round.lost,
             peak.load(Ordering::Relaxed),
-            self.resident_mib(),
+            usage::resident_mib(server),
         );
-        round
+        Round { pressed: round, due: pressed.due, done }
     }
-
-    /// Sends as fast as it is taken, and returns how many alerts were acknowledged.
-    async fn flood(&self, over: Arc<AtomicBool>) -> u64 {
-        let acked = Arc::new(AtomicU64::new(0));
-        let mut flood = tokio::task::JoinSet::new();
-        for number in 0..FLOOD {
-            flood.spawn(pour(self.mqtt, number, Arc::clone(&acked)));
-        }
-        while !over.load(Ordering::Relaxed) {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        flood.shutdown().await;
-        acked.load(Ordering::Relaxed)
-    }
-
-    /// Imports so many elders, however long it takes, and returns how many.
-    async fn census(&self, _: Arc<AtomicBool>, elders: u64) -> u64 {
-        let (folder, http) = (self.folder.path().to_owned(), self.http.clone());
-        let entered = tokio::task::spawn_blocking(move || {
-            (0..elders)
-                .step_by(A_FILE as usize)
-                .map(|first| enter(&folder, &http, first..elders.min(first + A_FILE)))
-                .sum()
-        });
-        entered.await.expect("a census")
-    }
-
-    fn resident_mib(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.server.0.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-        line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) / 1024
-    }
-}
-
-fn enter(folder: &Path, http: &str, elders: Range<u64>) -> u64 {
-    let mut text = "external_id,name,org_unit,phone,address,latitude,longitude\n".to_owned();
-    for number in elders.clone() {
-        let (north, east) = (33.0 + (number % 1000) as f64 * 0.0005, 118.0 + (number / 1000) as f64 * 0.0005);
-        text += &format!(
-            "C-{number},陈桂英{number},999901,1380000{number:07},永福东路 {number} 号,{north:.5},{east:.5}\n"
-        );
-    }
-    let path = folder.join("census.csv");
-    fs::write(&path, text).expect("a file");
-    let done =
-        Command::new(county::binary()).args(["import", "elders"]).arg(path).args(["--server", http]).output();
-    let done = done.expect("anhu runs");
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    elders.end - elders.start
-}
-
-/// One connection of the flood: an alert and a reading, again and again.
-async fn pour(port: u16, number: usize, acked: Arc<AtomicU64>) {
-    let mut options = MqttOptions::new(format!("flood-{number}"), "127.0.0.1", port);
-    options.set_inflight(UNDER_WAY);
-    let (client, mut events) = AsyncClient::new(options, UNDER_WAY.into());
-    let mut network = NetworkOptions::new();
-    network.set_tcp_nodelay(true);
-    events.set_network_options(network);
-    let pouring = async {
-        for round in number.. {
-            let device = format!("flood-{}", round * 7919 % FLOODING);
-            let reading = r#"{"readings":[{"name":"heart_rate","value":72,"unit":"bpm"}]}"#;
-            let alert = r#"{"kind":"smoke"}"#;
-            let _ =
-                client.publish(format!("anhu/v1/{device}/telemetry"), QoS::AtMostOnce, false, reading).await;
-            let _ = client.publish(format!("anhu/v1/{device}/alert"), QoS::AtLeastOnce, false, alert).await;
-        }
-    };
-    let counting = async {
-        loop {
-            match events.poll().await {
-                Ok(Event::Incoming(Packet::PubAck(_))) => {
-                    acked.fetch_add(1, Ordering::Relaxed);
-                }
-                Ok(_) => {}
-                // Connections that are closed because an acknowledgement is late come again, as devices do.
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-            }
-        }
-    };
-    tokio::join!(pouring, counting);
 }

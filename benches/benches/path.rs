@@ -7,17 +7,14 @@
 //!
 //! `cargo build --release -p server && cargo bench -p benches --bench path -- --seconds 10`
 
-#[path = "path/county.rs"]
-mod county;
 #[path = "path/floor.rs"]
 mod floor;
-#[path = "path/load.rs"]
-mod load;
 #[path = "path/sides.rs"]
 mod sides;
 
 use std::{env, time::Duration};
 
+use benches::load;
 use hdrhistogram::Histogram;
 
 /// Presses a second: a county's bad day, and a storm.

@@ -5,12 +5,8 @@
 //! when the offer is received: on the helper's gRPC stream, or from the broker. `benches/peers/README.md` says what is
 //! fair about it and what is not. `make peers` installs what is needed and runs it.
 
-#[path = "path/county.rs"]
-mod county;
 #[path = "peers/figure.rs"]
 mod figure;
-#[path = "path/load.rs"]
-mod load;
 #[path = "peers/side.rs"]
 mod side;
 #[path = "peers/stack.rs"]
@@ -18,9 +14,9 @@ mod stack;
 
 use std::{env, fs, time::Duration};
 
+use benches::county::County;
 use hdrhistogram::Histogram;
 
-use county::County;
 use side::{IN_TIME, Side, keeps_up};
 use stack::Script;
 

@@ -8,12 +8,13 @@
 use std::{
     env,
     io::{BufRead as _, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command as Program, Stdio},
     sync::mpsc,
     time::{Duration, Instant},
 };
 
+use benches::county;
 use dispatch::{
     AssignmentState, AssignmentStep, Command, Disposition, Duty, Event, IncidentEvent, MessageKey, Operation,
     Policy, PolicyFile, RaiseAlert, State, Subject, decide, follow,
@@ -35,8 +36,7 @@ fn main() {
     let arguments: Vec<String> = env::args().collect();
     let wanted = arguments.iter().position(|argument| argument == "--incidents");
     let incidents = wanted.and_then(|at| arguments.get(at + 1)?.parse().ok()).unwrap_or(INCIDENTS);
-    let program = env::current_exe().expect("this program");
-    let folder = tempfile::tempdir_in(program.parent().expect("a folder")).expect("a folder");
+    let folder = county::data_folder();
     let data = folder.path().join("data");
     let begun = Instant::now();
     let (records, bytes) = write(&data.join("journal/dispatch"), incidents);
@@ -79,7 +79,7 @@ fn start(folder: &Path, data: &Path, config: &str) -> (Server, Duration) {
     let file = folder.join("anhu.toml");
     std::fs::write(&file, format!("{config}\n[watchdog]\nevery_s = 0\n")).expect("a configuration");
     let begun = Instant::now();
-    let mut child = Program::new(binary())
+    let mut child = Program::new(county::binary())
         .args(["serve", "--insecure-dev", "--http-listen", "127.0.0.1:0", "--mqtt-listen", "127.0.0.1:0"])
         .arg("--config")
         .arg(file)
@@ -94,13 +94,6 @@ fn start(folder: &Path, data: &Path, config: &str) -> (Server, Duration) {
     let mut server = Server { child, log };
     server.wait_for("anhu serves");
     (server, begun.elapsed())
-}
-
-fn binary() -> PathBuf {
-    let program = env::current_exe().expect("this program");
-    let binary = program.ancestors().nth(2).expect("target/release").join("anhu");
-    assert!(binary.exists(), "build the server first: cargo build --release -p server");
-    binary
 }
 
 /// Writes the journal and returns how many records it has, and their bytes.

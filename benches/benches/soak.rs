@@ -7,10 +7,6 @@
 //!
 //! `cargo build --release -p server && cargo bench -p benches --bench soak -- --minutes 60 --picture docs/soak.svg`
 
-#[path = "path/county.rs"]
-mod county;
-#[path = "path/load.rs"]
-mod load;
 #[path = "soak/picture.rs"]
 mod picture;
 #[path = "soak/town.rs"]
@@ -23,7 +19,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use county::County;
+use benches::{
+    county::{self, County},
+    load, usage,
+};
 use hdrhistogram::Histogram;
 use tokio::sync::mpsc;
 
@@ -100,21 +99,6 @@ struct Watched {
     data: PathBuf,
 }
 
-impl Watched {
-    fn resident_mib(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process)).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-        line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) / 1024
-    }
-
-    /// Seconds of work so far; the kernel counts hundredths.
-    fn worked(&self) -> f64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process)).unwrap_or_default();
-        let fields = stat.rsplit(") ").next().unwrap_or_default().split_whitespace();
-        fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
-    }
-}
-
 fn mib_in(folder: &Path) -> u64 {
     fn bytes_in(folder: &Path) -> u64 {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -138,20 +122,20 @@ async fn observe(
 ) -> Vec<Window> {
     let mut windows: Vec<Window> = Vec::new();
     let mut joined = Joined::new(began, rate);
-    let mut worked = watched.worked();
+    let mut worked = usage::worked_seconds(watched.process);
     let mut next = began + WINDOW;
     loop {
         tokio::select! {
             Some((incident, at)) = offers.recv() => joined.offer(incident, at),
             Some(seen) = screen.recv() => joined.see(seen),
             () = tokio::time::sleep_until(next.into()) => {
-                let now = watched.worked();
+                let now = usage::worked_seconds(watched.process);
                 let (offer, screen) = joined.take();
                 let window = Window {
                     at: next - began,
                     offer,
                     screen,
-                    resident_mib: watched.resident_mib(),
+                    resident_mib: usage::resident_mib(watched.process),
                     cpu: (now - worked) / WINDOW.as_secs_f64() * 100.0,
                     disk_mib: mib_in(&watched.data),
                 };

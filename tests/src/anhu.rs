@@ -170,6 +170,17 @@ impl Anhu {
         assert!(told.is_ok_and(|status| status.success()), "it runs");
     }
 
+    /// Memory it holds, in MiB.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn resident_mib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it holds memory");
+        line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).expect("a number") / 1024
+    }
+
     /// The data folder.
     #[must_use]
     pub fn data(&self) -> PathBuf {
@@ -261,7 +272,7 @@ impl Anhu {
     pub async fn watch(&self) -> Watch {
         let request = v1::WatchIncidentsRequest::default();
         let stream = self.incidents().await.watch_incidents(request).await.expect("a stream").into_inner();
-        let mut watch = Watch { stream, resume_token: String::new() };
+        let mut watch = Watch::of(stream);
         while !matches!(watch.next().await, watch_incidents_response::Change::SnapshotEnd(_)) {}
         watch
     }
@@ -309,6 +320,12 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// A stream of which nothing has been read.
+    #[must_use]
+    pub fn of(stream: tonic::Streaming<v1::WatchIncidentsResponse>) -> Self {
+        Self { stream, resume_token: String::new() }
+    }
+
     /// The next change.
     ///
     /// # Panics

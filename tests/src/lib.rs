@@ -4,6 +4,7 @@ pub mod anhu;
 pub mod clock;
 pub mod disk;
 pub mod mosquitto;
+pub mod mqtt;
 pub mod power;
 pub mod presses;
 pub mod proxy;

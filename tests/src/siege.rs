@@ -18,9 +18,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio_stream::StreamExt as _;
-use wire::v1;
-
 use crate::{
     anhu::{Anhu, folder},
     wait, world,
@@ -217,36 +214,14 @@ pub async fn run(siege: &Siege) -> Outcome {
 /// Enters the county, its elders with their devices and its helpers, and returns the helpers.
 async fn settle(anhu: &Anhu, siege: &Siege) -> Vec<String> {
     let world = world::build(anhu, &[], siege.helpers).await;
-    let mut elders = "external_id,name,org_unit,latitude,longitude\n".to_owned();
-    let mut owned = "device,org_unit,elder\n".to_owned();
-    for gateway in 0..siege.gateways {
-        for button in 0..devices::BUTTONS {
-            let (latitude, longitude) =
-                (world::HOME.0 + 0.001 * gateway as f64, world::HOME.1 + 0.001 * button as f64);
-            let (device, county) = (devices::id(gateway, button), world::COUNTY);
-            elders.push_str(&format!("E-{device},老人{device},{county},{latitude:.4},{longitude:.4}\n"));
-            owned.push_str(&format!("{device},{county},E-{device}\n"));
-        }
-    }
-    import(anhu, v1::ImportKind::Elders, elders).await;
-    import(anhu, v1::ImportKind::Devices, owned).await;
-    world.responders
-}
-
-async fn import(anhu: &Anhu, kind: v1::ImportKind, csv: String) {
-    let file_bytes = csv.len() as u64;
-    let chunks = csv.into_bytes().chunks(1 << 20).map(<[u8]>::to_vec).collect::<Vec<_>>();
-    let requests = chunks.into_iter().map(move |chunk| v1::ImportRecordsRequest {
-        kind: kind.into(),
-        chunk,
-        file_bytes,
-        ..Default::default()
+    let buttons =
+        (0..siege.gateways).flat_map(|gateway| (0..devices::BUTTONS).map(move |button| (gateway, button)));
+    let homes = buttons.map(|(gateway, button)| {
+        let (north, east) = (0.001 * gateway as f64, 0.001 * button as f64);
+        (devices::id(gateway, button), (world::HOME.0 + north, world::HOME.1 + east))
     });
-    let answer = anhu.registry().await.import_records(tokio_stream::iter(requests)).await;
-    let mut steps = answer.expect("an import").into_inner();
-    while let Some(step) = steps.next().await {
-        step.expect("every row is accepted");
-    }
+    world::settle(anhu, homes).await;
+    world.responders
 }
 
 /// Numbers that look drawn, the same ones for the same seed.

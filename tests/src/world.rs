@@ -1,5 +1,6 @@
 //! A small county: one elder with devices, and helpers near by.
 
+use tokio_stream::StreamExt as _;
 use wire::v1;
 
 use crate::anhu::Anhu;
@@ -74,6 +75,53 @@ pub async fn build(anhu: &Anhu, devices: &[&str], helpers: usize) -> World {
         responders.push(name);
     }
     World { elder, responders }
+}
+
+/// Enters an elder for each of these devices, who lives where it says, in degrees.
+///
+/// # Panics
+/// When the server refuses.
+pub async fn settle(anhu: &Anhu, homes: impl Iterator<Item = (String, (f64, f64))>) {
+    let mut elders = "external_id,name,org_unit,latitude,longitude\n".to_owned();
+    let mut owned = "device,org_unit,elder\n".to_owned();
+    for (device, (latitude, longitude)) in homes {
+        elders.push_str(&format!("E-{device},老人{device},{COUNTY},{latitude:.4},{longitude:.4}\n"));
+        owned.push_str(&format!("{device},{COUNTY},E-{device}\n"));
+    }
+    import(anhu, v1::ImportKind::Elders, elders).await;
+    import(anhu, v1::ImportKind::Devices, owned).await;
+}
+
+/// Enters so many helpers more than the `there` whom there are, on duty, all within a kilometre of [`HOME`].
+///
+/// # Panics
+/// When the server refuses.
+pub async fn staff(anhu: &Anhu, there: usize, more: usize) {
+    let mut helpers = "external_id,name,org_unit,latitude,longitude\n".to_owned();
+    for helper in 0..more {
+        let north = HOME.0 + 0.009 * helper as f64 / more as f64;
+        helpers.push_str(&format!("S-{helper},护理员{helper},{COUNTY},{north:.5},{}\n", HOME.1));
+    }
+    import(anhu, v1::ImportKind::Responders, helpers).await;
+    for helper in there..there + more {
+        set_duty(anhu, &format!("responders/{helper}"), v1::Duty::OnDuty).await;
+    }
+}
+
+async fn import(anhu: &Anhu, kind: v1::ImportKind, csv: String) {
+    let file_bytes = csv.len() as u64;
+    let chunks = csv.into_bytes().chunks(1 << 20).map(<[u8]>::to_vec).collect::<Vec<_>>();
+    let requests = chunks.into_iter().map(move |chunk| v1::ImportRecordsRequest {
+        kind: kind.into(),
+        chunk,
+        file_bytes,
+        ..Default::default()
+    });
+    let answer = anhu.registry().await.import_records(tokio_stream::iter(requests)).await;
+    let mut steps = answer.expect("an import").into_inner();
+    while let Some(step) = steps.next().await {
+        step.expect("every row is accepted");
+    }
 }
 
 /// Puts a responder on or off duty.

@@ -11,12 +11,14 @@ use std::{
 };
 
 use tests::{
-    anhu::Anhu,
+    anhu::{Anhu, Watch},
     disk::{self, LoopDevice, Mounted, are_possible},
     presses::{Judgement, is_acknowledged, judge, press, shown},
+    wait::PATIENCE,
     world,
 };
-use wire::v1;
+use tokio_stream::StreamExt as _;
+use wire::v1::{self, watch_incidents_response::Change, watch_offers_response::Change as Notice};
 
 const DISK_BYTES: u64 = 128 << 20;
 /// A message that nobody can read is kept as it came, so these fill a journal soon.
@@ -88,6 +90,39 @@ async fn is_degraded_and_dispatches(anhu: &Anhu) {
     assert!(shown.degraded, "it is marked");
 }
 
+/// Waits until heartbeats tell a console, and a helper's app, whether the disk refuses, however much else happens.
+async fn are_told(
+    anhu: &Anhu,
+    console: &mut Watch,
+    app: &mut tonic::Streaming<v1::WatchOffersResponse>,
+    refuses: bool,
+) {
+    let told = async {
+        while !is_beat(&console.next().await, refuses) {}
+        loop {
+            let notice = app.next().await.expect("the stream goes on").expect("no error");
+            if matches!(notice.change, Some(Notice::Heartbeat(beat)) if beat.degraded == refuses) {
+                return;
+            }
+        }
+    };
+    let busy = async {
+        for number in 0.. {
+            let press = format!(r#"{{"kind":"sos","id":"busy-{refuses}-{number}"}}"#);
+            is_acknowledged(anhu.mqtt_port, "wrist-1", press.into_bytes()).await;
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    tokio::select! {
+        told = tokio::time::timeout(PATIENCE, told) => told.expect("a heartbeat says so"),
+        () = busy => {}
+    }
+}
+
+fn is_beat(change: &Change, refuses: bool) -> bool {
+    matches!(change, Change::Heartbeat(beat) if beat.degraded == refuses)
+}
+
 async fn recovers(anhu: &Anhu) -> bool {
     let began = Instant::now();
     while began.elapsed() < NOTICES_WITHIN {
@@ -117,17 +152,20 @@ async fn a_full_disk_costs_no_alert_and_what_was_acknowledged_stays() {
     }
     let rig = Rig::new();
     let mut anhu = rig.serve().await;
-    world::build(&anhu, &["wrist-1"], 3).await;
+    let world = world::build(&anhu, &["wrist-1"], 3).await;
+    let (mut console, mut app) = (anhu.watch().await, anhu.watch_offers(&world.responders[0]).await);
     let acked = press(anhu.mqtt_port, 0, 50).await;
     assert_eq!(acked.len(), 50);
     rig.fill();
     let bulk = press_until_refused(&anhu).await;
     is_degraded_and_dispatches(&anhu).await;
+    are_told(&anhu, &mut console, &mut app, true).await;
 
     rig.free();
     assert!(recovers(&anhu).await, "it goes on by itself when there is space again:\n{}", anhu.log());
     let marked = anhu.all_incidents().await.into_iter().filter(|incident| incident.degraded).count();
     assert_eq!(marked, 0, "and the marks are gone");
+    are_told(&anhu, &mut console, &mut app, false).await;
     anhu.kill();
     let anhu = rig.serve().await;
     nothing_is_lost(&anhu, &acked, bulk).await;

@@ -7,12 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::mpsc;
-
-use crate::{
+use benches::{
     county::{County, Process, connect, data_folder, devices, serve, watch_all},
     load::{self, Round},
 };
+use tokio::sync::mpsc;
 
 /// Responders on duty.
 const RESPONDERS: u32 = 2_000;

@@ -6,14 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use benches::{
+    county::{self, County, Process, connect, data_folder, devices, serve},
+    load::{self, Round},
+};
 use tokio::sync::mpsc;
 use tonic::transport::Channel;
 
-use crate::{
-    county::{self, County, Process, connect, data_folder, devices, serve},
-    load::{self, Round},
-    stack::{self, Script, Stack},
-};
+use crate::stack::{self, Script, Stack};
 
 /// How long after a restart everything that was kept must have been worked on.
 const SETTLES_WITHIN: Duration = Duration::from_secs(60);

@@ -10,10 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use benches::county::County;
 use rumqttc::{AsyncClient, Event, MqttOptions, NetworkOptions, Packet, QoS};
 use tokio::sync::{mpsc, oneshot};
-
-use crate::county::County;
 
 const POSTGRES: &str = "/usr/lib/postgresql/15/bin";
 /// As much as a careful administrator changes. Every commit is flushed.

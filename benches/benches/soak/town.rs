@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use benches::{county::connect, load};
 use rumqttc::{AsyncClient, MqttOptions, QoS};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
@@ -12,8 +13,6 @@ use wire::v1::{
     self, incident_service_client::IncidentServiceClient, responder_service_client::ResponderServiceClient,
     watch_incidents_response::Change,
 };
-
-use crate::{county::connect, load};
 
 /// Consoles that follow the board, beside the one that acts and the one that reads nothing.
 const CONSOLES: usize = 48;

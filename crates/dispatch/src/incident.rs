@@ -402,7 +402,7 @@ impl Incident {
     fn alert_raised(&mut self, alert: &Alert) {
         self.alert_count = self.alert_count.saturating_add(1);
         self.last_alert_at = self.last_alert_at.max(alert.received_at);
-        self.last_alert_by = alert.device.clone().zip(alert.device_time);
+        self.last_alert_by = self.last_said(alert);
         if alert.hold.is_none() {
             self.called_live(alert.kind);
         }
@@ -414,6 +414,14 @@ impl Incident {
         if alert.place.is_some() && (of_now || self.place.is_none()) {
             self.place = alert.place;
         }
+    }
+
+    /// Who has said something last, and when by its clock. A delayed message of the same device is not its last word.
+    fn last_said(&self, alert: &Alert) -> Option<(DeviceId, Timestamp)> {
+        let (device, said) = alert.device.clone().zip(alert.device_time)?;
+        let before = self.last_alert_by.as_ref().filter(|(same, _)| *same == device);
+        let said = before.map_or(said, |(_, before)| said.max(*before));
+        Some((device, said))
     }
 
     /// Whether what `device` says at `time` by its clock comes after the last alert. The same device's clock is right about

@@ -10,7 +10,7 @@ pub(crate) mod responders;
 pub(crate) mod system;
 mod watch;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use dispatch::{Command, Rejection};
 use model::IncidentId;
@@ -32,6 +32,13 @@ const LARGEST_PAGE: usize = 1000;
 
 /// What every service works with.
 pub(crate) type App = Arc<Node>;
+
+/// Ticks of a stream's heartbeat, the first after one `period`. Those that a slow reader has missed are left out.
+fn beats(period: Duration) -> tokio::time::Interval {
+    let mut beats = tokio::time::interval_at(tokio::time::Instant::now() + period, period);
+    beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    beats
+}
 
 /// A field of the request is wrong.
 pub(crate) fn bad_field(fault: FieldFault) -> Status {

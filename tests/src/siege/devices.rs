@@ -1,16 +1,9 @@
 //! Devices: press, and send again whatever was not acknowledged.
-//!
-//! They speak just as much MQTT 3.1.1 as it takes, in code of their own, so that no mistake of a library can hide one of
-//! the server.
 
 use std::{collections::VecDeque, sync::atomic::Ordering, time::Duration};
 
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-};
-
 use super::Field;
+use crate::mqtt::Line;
 
 /// Buttons behind each gateway.
 pub(super) const BUTTONS: usize = 40;
@@ -51,17 +44,20 @@ struct Press {
     alert: String,
 }
 
+impl Press {
+    async fn send(&self, line: &mut Line, packet_id: u16, again: bool) -> std::io::Result<()> {
+        let Self { device, alert } = self;
+        let payload = format!(r#"{{"kind":"sos","id":"{alert}"}}"#);
+        line.publish(packet_id, &format!("anhu/v1/{device}/alert"), &payload, again).await
+    }
+}
+
 impl Gateway {
     async fn connection(&mut self, field: &Field) -> std::io::Result<()> {
-        let mut stream = TcpStream::connect(("127.0.0.1", field.mqtt_port)).await?;
-        stream.set_nodelay(true)?;
-        stream.write_all(&connect(&format!("siege-{}", self.number))).await?;
-        let mut answer = [0; 4];
-        stream.read_exact(&mut answer).await?;
-        assert_eq!((answer[0], answer[3]), (0x20, 0), "the front door lets a device in");
+        let mut line = Line::open(field.mqtt_port, &format!("siege-{}", self.number)).await?;
         for (packet_id, press) in &self.waiting {
             field.notes.resent();
-            stream.write_all(&publish(press, *packet_id, true)).await?;
+            press.send(&mut line, *packet_id, true).await?;
         }
         loop {
             while self.waiting.len() < IN_FLIGHT
@@ -69,7 +65,7 @@ impl Gateway {
                 && !field.no_more.load(Ordering::Relaxed)
             {
                 let (packet_id, press) = self.press_once(field);
-                stream.write_all(&publish(&press, packet_id, false)).await?;
+                press.send(&mut line, packet_id, false).await?;
             }
             if self.waiting.is_empty() {
                 // Nothing is under way, and nothing more is wanted for now.
@@ -79,9 +75,7 @@ impl Gateway {
                 }
                 continue;
             }
-            stream.read_exact(&mut answer).await?;
-            assert_eq!(answer[0], 0x40, "nothing but acknowledgements was asked for");
-            let acked = u16::from_be_bytes([answer[2], answer[3]]);
+            let acked = line.acknowledged().await?;
             let (packet_id, press) = self.waiting.pop_front().expect("it answers what was sent");
             assert_eq!(acked, packet_id, "acknowledgements come in the order of the messages");
             field.notes.acknowledged(press.alert);
@@ -98,36 +92,4 @@ impl Gateway {
         self.waiting.push_back((self.packet_id, press.clone()));
         (self.packet_id, press)
     }
-}
-
-fn connect(client_id: &str) -> Vec<u8> {
-    // Protocol name and level, a clean session, sixty seconds of keep-alive, and who it is.
-    let mut rest = vec![0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 60];
-    text(&mut rest, client_id);
-    packet(0x10, &rest)
-}
-
-fn publish(Press { device, alert }: &Press, packet_id: u16, again: bool) -> Vec<u8> {
-    let mut rest = Vec::new();
-    text(&mut rest, &format!("anhu/v1/{device}/alert"));
-    rest.extend(packet_id.to_be_bytes());
-    rest.extend(format!(r#"{{"kind":"sos","id":"{alert}"}}"#).into_bytes());
-    packet(if again { 0x3A } else { 0x32 }, &rest)
-}
-
-fn text(bytes: &mut Vec<u8>, text: &str) {
-    bytes.extend((text.len() as u16).to_be_bytes());
-    bytes.extend(text.as_bytes());
-}
-
-fn packet(kind: u8, rest: &[u8]) -> Vec<u8> {
-    assert!(rest.len() < 128 * 128, "two bytes tell the length");
-    let mut bytes = vec![kind];
-    if rest.len() < 128 {
-        bytes.push(rest.len() as u8);
-    } else {
-        bytes.extend([(rest.len() % 128) as u8 | 0x80, (rest.len() / 128) as u8]);
-    }
-    bytes.extend(rest);
-    bytes
 }

@@ -168,3 +168,23 @@ fn a_case_that_is_also_somebody_elses_is_not_cancelled_by_one_of_them() {
         ",
     );
 }
+
+#[test]
+fn a_cancel_is_no_answer_to_an_alert_made_after_it_though_an_older_alert_comes_last() {
+    check(
+        &[
+            (100, clock_ahead(0, alert(7, Kind::Inactivity))),
+            (101, clock_ahead(-11, alert(7, Kind::Inactivity))),
+            (102, cancels(7, Some(95))),
+        ],
+        "
+        100 #1 opened for elder 7: P2 inactivity
+        100 #1 alert 1 inactivity, occurred at 100, by the device 100
+        100 #1 wakes at 160 RingAll NotAcknowledged
+        100 #1 wakes at 160 CallBack
+        101 #1 alert 2 inactivity, occurred at 90, by the device 90
+        102 #1 all is well, says button
+        102 #1 calls Operators: SaidToBeWell
+        ",
+    );
+}

@@ -20,7 +20,7 @@ use crate::metrics;
 const MAX_REASON_BYTES: usize = 1024;
 /// Notices waiting for one app's socket.
 const STREAM_BUFFER: usize = 16;
-/// How often a quiet stream shows that it is alive.
+/// How often a stream shows that it is alive, and how the disk is.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 /// A fix from further ahead than this is taken as of now.
 const CLOCK_AHEAD: model::Millis = model::Millis::from_seconds(120);
@@ -189,6 +189,7 @@ async fn watch(
             return;
         }
     }
+    let mut beats = super::beats(HEARTBEAT);
     loop {
         let change = tokio::select! {
             () = app.stop.cancelled() => {
@@ -196,19 +197,16 @@ async fn watch(
                 return;
             }
             () = sender.closed() => return,
-            change = tokio::time::timeout(HEARTBEAT, changes.recv()) => change,
-        };
-        let change = match change {
-            Ok(Some(change)) => change,
-            Ok(None) => {
-                let message = "this stream was too slow, or a newer one took its place: watch again";
-                let _ = sender.send(Err(Status::resource_exhausted(message))).await;
-                return;
-            }
-            Err(_) => {
+            _ = beats.tick() => {
                 let at = Some(time_to_wire(app.clock.now()));
-                Change::Heartbeat(v1::Heartbeat { at, degraded: app.is_degraded() })
+                Some(Change::Heartbeat(v1::Heartbeat { at, degraded: app.is_degraded() }))
             }
+            change = changes.recv() => change,
+        };
+        let Some(change) = change else {
+            let message = "this stream was too slow, or a newer one took its place: watch again";
+            let _ = sender.send(Err(Status::resource_exhausted(message))).await;
+            return;
         };
         if send(&sender, change).await.is_err() {
             return;

@@ -2,11 +2,12 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use model::IncidentId;
 use tokio::sync::{broadcast, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use wire::{
-    time_to_wire,
+    Name, time_to_wire,
     v1::{self, watch_incidents_response::Change},
 };
 
@@ -14,7 +15,8 @@ use super::App;
 
 /// Changes waiting for one console's socket.
 const STREAM_BUFFER: usize = 16;
-/// How often a quiet stream shows that it is alive.
+/// How often a stream shows that it is alive, and how the disk is. A busy one too: a console must know when it may end its
+/// red banner.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// One console's stream.
@@ -60,6 +62,7 @@ impl Watch {
         if begun.is_err() || self.send(Change::SnapshotEnd(v1::SnapshotEnd {})).await.is_err() {
             return;
         }
+        let mut beats = super::beats(HEARTBEAT);
         loop {
             let changed = tokio::select! {
                 () = self.app.stop.cancelled() => {
@@ -67,14 +70,15 @@ impl Watch {
                     return;
                 }
                 () = self.sender.closed() => return,
-                changed = tokio::time::timeout(HEARTBEAT, live.recv()) => changed,
+                _ = beats.tick() => None,
+                changed = live.recv() => Some(changed),
             };
             let told = match changed {
-                Ok(Ok(incident)) => self.tell(&incident).await,
+                Some(Ok(incident)) => self.tell(&incident).await,
                 // Too slow for each step: what is true now is sent instead.
-                Ok(Err(broadcast::error::RecvError::Lagged(_))) => self.catch_up(true).await,
-                Ok(Err(broadcast::error::RecvError::Closed)) => return,
-                Err(_) => {
+                Some(Err(broadcast::error::RecvError::Lagged(_))) => self.catch_up(true).await,
+                Some(Err(broadcast::error::RecvError::Closed)) => return,
+                None => {
                     let at = Some(time_to_wire(self.app.clock.now()));
                     let degraded = self.app.is_degraded();
                     self.send(Change::Heartbeat(v1::Heartbeat { at, degraded })).await
@@ -87,32 +91,47 @@ impl Watch {
     }
 
     /// Sends what the board shows: everything open, or on resuming everything that changed since.
+    ///
+    /// Each is sent as it is when its turn comes, which for a slow console may be long after it was found, and only its
+    /// number waits: what many slow consoles wait for does not fill the memory.
     async fn catch_up(&mut self, resume: bool) -> Result<(), Gone> {
         let since = if resume { self.seen } else { 0 };
         // Before the board is read: what changes meanwhile comes live as well.
         let head = self.app.board.head();
-        let incidents = if resume {
-            let mut changed = self.app.board.page(None, usize::MAX, |incident| incident.revision > since);
-            // So that a break resumes where it was: what has been sent so far is all that changed until then.
-            changed.sort_unstable_by_key(|incident| incident.revision);
-            changed
-        } else {
-            self.app.board.open()
-        };
-        let wanted = |incident: &v1::Incident| self.include_watchdog || !incident.watchdog;
-        for incident in incidents.into_iter().filter(|incident| wanted(incident)) {
+        for (revision, id) in self.changed_since(resume.then_some(since)) {
+            // Closed long ago, and forgotten meanwhile.
+            let Some(incident) = self.app.board.get(id) else { continue };
             self.sent.insert(incident.name.clone(), (incident.revision, incident.degraded));
             self.newest = self.newest.max(incident.revision);
             // One record may have changed several: a break must resume before it. Of a snapshot, before all.
-            let sent_until = if resume { incident.revision.saturating_sub(1).max(since) } else { 0 };
+            let sent_until = if resume { revision.saturating_sub(1).max(since) } else { 0 };
             let response = v1::WatchIncidentsResponse {
                 change: Some(Change::Incident(v1::Incident::clone(&incident))),
                 resume_token: sent_until.to_string(),
             };
+            drop(incident);
             self.sender.send(Ok(response)).await.map_err(|_| Gone)?;
         }
         self.seen = head.max(since);
         Ok(())
+    }
+
+    /// What changed after `since`, in that order, so that a break resumes where it was: all that changed until then has been
+    /// sent. Without it, everything open, oldest first.
+    fn changed_since(&self, since: Option<u64>) -> Vec<(u64, IncidentId)> {
+        let board = &self.app.board;
+        let incidents = match since {
+            Some(since) => board.page(None, usize::MAX, |incident| incident.revision > since),
+            None => board.open(),
+        };
+        let wanted = incidents.iter().filter(|incident| self.include_watchdog || !incident.watchdog);
+        let numbered = wanted
+            .filter_map(|incident| Some((incident.revision, Name::incident("name", &incident.name).ok()?)));
+        let mut numbered: Vec<_> = numbered.collect();
+        if since.is_some() {
+            numbered.sort_unstable();
+        }
+        numbered
     }
 
     async fn tell(&mut self, incident: &v1::Incident) -> Result<(), Gone> {

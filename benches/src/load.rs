@@ -19,25 +19,33 @@ const CONNECTIONS: u32 = 4;
 /// How long the last offers may take after the last press.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What one round has shown: latencies in microseconds, presses without an offer, and acknowledged ones.
-pub(crate) struct Round {
-    pub(crate) latencies: Histogram<u64>,
-    pub(crate) lost: u64,
-    pub(crate) acked: u64,
+/// What one round has shown.
+#[derive(Debug)]
+pub struct Round {
+    /// From when a press should have left to its first offer, in microseconds.
+    pub latencies: Histogram<u64>,
+    /// Presses without an offer.
+    pub lost: u64,
+    /// Presses that were acknowledged.
+    pub acked: u64,
 }
 
 /// The device of press number `press`.
-pub(crate) fn device(press: u32) -> String {
+#[must_use]
+pub fn device(press: u32) -> String {
     format!("bench-{press:06}")
 }
 
 /// What was pressed: when each press should have left, and which were acknowledged.
-pub(crate) struct Pressed {
-    pub(crate) due: HashMap<String, Instant>,
+#[derive(Debug)]
+pub struct Pressed {
+    /// By device.
+    pub due: HashMap<String, Instant>,
     lanes: Vec<Lane>,
 }
 
 /// One connection: what was published on it, and how many of these were acknowledged, which happens in order.
+#[derive(Debug)]
 struct Lane {
     client: AsyncClient,
     published: Vec<String>,
@@ -46,7 +54,7 @@ struct Lane {
 
 impl Pressed {
     /// The devices whose presses have been acknowledged by now.
-    pub(crate) fn acked(&self) -> impl Iterator<Item = &String> {
+    pub fn acked(&self) -> impl Iterator<Item = &String> {
         // The first acknowledgement of each connection was for the message that tried it.
         let acked = |lane: &Lane| lane.acked.load(Ordering::Relaxed).saturating_sub(1);
         self.lanes.iter().flat_map(move |lane| lane.published.iter().take(acked(lane)))
@@ -81,13 +89,19 @@ impl Lane {
 }
 
 /// Publishes one press of each of these devices at `rate` a second, until all are or the server is gone.
-pub(crate) async fn press(port: u16, rate: u32, presses: Range<u32>) -> Pressed {
+///
+/// # Panics
+/// As [`ready`].
+pub async fn press(port: u16, rate: u32, presses: Range<u32>) -> Pressed {
     let pressed = ready(port, presses.start).await;
     press_from(Instant::now(), pressed, rate, presses).await
 }
 
 /// Connected, and nothing pressed yet. `first` makes the names of the connections.
-pub(crate) async fn ready(port: u16, first: u32) -> Pressed {
+///
+/// # Panics
+/// When `sync` cannot be run.
+pub async fn ready(port: u16, first: u32) -> Pressed {
     let mut lanes = Vec::new();
     for connection in 0..CONNECTIONS {
         lanes.push(Lane::open(&format!("presser-{connection}-{first}"), port).await);
@@ -99,17 +113,13 @@ pub(crate) async fn ready(port: u16, first: u32) -> Pressed {
 }
 
 /// When press number `number` after `began` should leave.
-pub(crate) fn due(began: Instant, rate: u32, number: u32) -> Instant {
+#[must_use]
+pub fn due(began: Instant, rate: u32, number: u32) -> Instant {
     began + Duration::from_secs_f64(f64::from(number) / f64::from(rate))
 }
 
 /// Publishes as [`press`] does; the first press leaves at `began`.
-pub(crate) async fn press_from(
-    began: Instant,
-    mut pressed: Pressed,
-    rate: u32,
-    presses: Range<u32>,
-) -> Pressed {
+pub async fn press_from(began: Instant, mut pressed: Pressed, rate: u32, presses: Range<u32>) -> Pressed {
     for (number, press) in presses.enumerate() {
         let at = due(began, rate, number as u32);
         tokio::time::sleep_until(at.into()).await;
@@ -126,7 +136,7 @@ pub(crate) async fn press_from(
 }
 
 /// Collects the first offer of each incident, until `presses` have come or no more do.
-pub(crate) async fn collect(
+pub async fn collect(
     offers: &mut mpsc::UnboundedReceiver<(String, Instant)>,
     presses: u32,
     ends: Instant,
@@ -144,7 +154,8 @@ pub(crate) async fn collect(
 }
 
 /// Joins presses and offers; `device_of` says which device an incident is of.
-pub(crate) fn evaluate(
+#[must_use]
+pub fn evaluate(
     pressed: &Pressed,
     offers: &HashMap<String, Instant>,
     device_of: &HashMap<String, String>,

@@ -35,17 +35,18 @@ const DUTIES_AT_ONCE: usize = 500;
 
 /// How large it is.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct County {
+pub struct County {
     /// Responders on duty.
-    pub(crate) responders: u32,
+    pub responders: u32,
     /// Those who live among the elders, and watch; the others make the choice a real one.
-    pub(crate) near: u32,
+    pub near: u32,
     /// Elders, each with a device.
-    pub(crate) devices: u32,
+    pub devices: u32,
 }
 
-/// A process that ends with its side.
-pub(crate) struct Process(pub(crate) Child);
+/// A process, killed when dropped.
+#[derive(Debug)]
+pub struct Process(pub Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -54,22 +55,36 @@ impl Drop for Process {
     }
 }
 
-/// On a real disk: the folder for temporary files may be memory.
-pub(crate) fn data_folder() -> tempfile::TempDir {
+/// A folder on a real disk: the one for temporary files may be memory.
+///
+/// # Panics
+/// When the machine has no room.
+#[must_use]
+pub fn data_folder() -> tempfile::TempDir {
     let program = env::current_exe().expect("this program");
     tempfile::tempdir_in(program.parent().expect("a folder")).expect("a folder")
 }
 
-pub(crate) fn binary() -> PathBuf {
+/// The server that was built before.
+///
+/// # Panics
+/// When it was not: `cargo build --release -p server`.
+#[must_use]
+pub fn binary() -> PathBuf {
     let program = env::current_exe().expect("this program");
     let binary = program.ancestors().nth(2).expect("target/release").join("anhu");
     assert!(binary.exists(), "build the server first: cargo build --release -p server");
     binary
 }
 
-/// Serves what is in `folder`. One helper is asked for each press, so that the streams are enough for a storm.
-pub(crate) fn serve(folder: &Path) -> (Process, String, u16) {
-    let policy = include_str!("../../../config/policy.toml").replace("size = 3,", "size = 1,");
+/// Serves what is in `folder` and returns the process, its URL, and the port of its front door. One helper is asked for each
+/// press, so that the streams are enough for a storm.
+///
+/// # Panics
+/// When it does not serve.
+#[must_use]
+pub fn serve(folder: &Path) -> (Process, String, u16) {
+    let policy = include_str!("../../config/policy.toml").replace("size = 3,", "size = 1,");
     let policy_file = folder.join("policy.toml");
     fs::write(&policy_file, policy).expect("the policy");
     let config = folder.join("anhu.toml");
@@ -97,7 +112,10 @@ pub(crate) fn serve(folder: &Path) -> (Process, String, u16) {
 
 impl County {
     /// Enters it by the door everybody uses.
-    pub(crate) fn import(self, http: &str, folder: &Path) {
+    ///
+    /// # Panics
+    /// When a file is refused.
+    pub fn import(self, http: &str, folder: &Path) {
         let file = |kind: &str, text: String| {
             let path = folder.join(format!("{kind}.csv"));
             fs::write(&path, text).expect("a file");
@@ -128,7 +146,10 @@ impl County {
     }
 
     /// Everybody comes to work.
-    pub(crate) async fn on_duty(self, channel: Channel) {
+    ///
+    /// # Panics
+    /// When somebody is refused.
+    pub async fn on_duty(self, channel: Channel) {
         let all: Vec<u32> = (0..self.responders).collect();
         for some in all.chunks(DUTIES_AT_ONCE) {
             let mut coming = tokio::task::JoinSet::new();
@@ -149,7 +170,11 @@ fn spot(index: u32, away: f64, span: f64) -> (f64, f64) {
     (CENTRE.0 + away + spread(0.618_033_988_7), CENTRE.1 + spread(0.754_877_666_2))
 }
 
-pub(crate) async fn connect(url: &str) -> Channel {
+/// A connection to `url`, as soon as there is somebody.
+///
+/// # Panics
+/// When it is no URL.
+pub async fn connect(url: &str) -> Channel {
     let endpoint = Channel::from_shared(url.to_owned()).expect("a URL").tcp_nodelay(true);
     loop {
         match endpoint.connect().await {
@@ -161,7 +186,10 @@ pub(crate) async fn connect(url: &str) -> Channel {
 
 /// Every helper's phone. An HTTP/2 connection carries 200 streams at most, so they share a few. Whoever is asked accepts at
 /// once and is done after `served_in`; without it nobody answers.
-pub(crate) async fn watch_all(
+///
+/// # Panics
+/// When a stream is refused.
+pub async fn watch_all(
     url: &str,
     streams: u32,
     offers: &mpsc::UnboundedSender<(String, Instant)>,
@@ -231,7 +259,10 @@ async fn answer(
 }
 
 /// Which device each of the latest incidents is of, at least `latest` of them if there are so many.
-pub(crate) async fn devices(channel: Channel, latest: usize) -> HashMap<String, String> {
+///
+/// # Panics
+/// When a page is refused.
+pub async fn devices(channel: Channel, latest: usize) -> HashMap<String, String> {
     let mut client = IncidentServiceClient::new(channel).max_decoding_message_size(64 << 20);
     let (mut devices, mut page_token) = (HashMap::new(), String::new());
     loop {
