@@ -115,7 +115,7 @@ impl Bench {
         county.import(&http, folder.path());
         county.on_duty(county::connect(&http).await).await;
         let (sender, offers) = mpsc::unbounded_channel();
-        county::watch_all(&http, STREAMS, &sender, Some(Duration::ZERO)).await;
+        county::watch_all(&http, STREAMS, &sender, Duration::ZERO).await;
         Self { folder, server, http, mqtt, presses, rounds: 0, offers }
     }
 

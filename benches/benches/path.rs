@@ -3,7 +3,8 @@
 //! Both sides run as processes of their own on this machine, one after the other, several times, so that whatever else the
 //! machine does falls on both. The load is open: presses leave on time whether or not the one before was answered, and the
 //! clock starts when a press should have left. `anhu` is the release binary with full incident logic; the floor does only
-//! what nobody can leave out: MQTT in, one flush, a message on a gRPC stream, PUBACK.
+//! what nobody can leave out: MQTT in, one flush, a message on a gRPC stream, PUBACK. On both sides whoever is asked accepts
+//! and is done at once, in two calls, each answered after a flush.
 //!
 //! `cargo build --release -p server && cargo bench -p benches --bench path -- --seconds 10`
 
@@ -30,6 +31,7 @@ async fn main() {
         return;
     }
     let seconds = value_of(&arguments, "--seconds").unwrap_or(5);
+    let only = value_of(&arguments, "--rate");
     println!(
         "from a press to the offer on the helper's stream, {ROUNDS} rounds of {seconds} s, interleaved\n"
     );
@@ -37,7 +39,7 @@ async fn main() {
         "{:>9}  {:>5}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>6}",
         "per s", "", "p50 µs", "p99 µs", "p99.9 µs", "acked", "offers", "lost"
     );
-    for rate in RATES {
+    for rate in RATES.into_iter().filter(|rate| only.is_none_or(|only| only == u64::from(*rate))) {
         let mut anhu = Tally::new();
         let mut floor = Tally::new();
         for _ in 0..ROUNDS {

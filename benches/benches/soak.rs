@@ -77,7 +77,7 @@ async fn main() {
     county.import(&http, folder.path());
     county.on_duty(county::connect(&http).await).await;
     let (offered, offers) = mpsc::unbounded_channel();
-    county::watch_all(&http, STREAMS, &offered, Some(VISIT)).await;
+    county::watch_all(&http, STREAMS, &offered, VISIT).await;
     let screen = town::consoles(&http).await;
     town::live(&http, mqtt, load).await;
 

@@ -185,7 +185,7 @@ pub async fn connect(url: &str) -> Channel {
 }
 
 /// Every helper's phone. An HTTP/2 connection carries 200 streams at most, so they share a few. Whoever is asked accepts at
-/// once and is done after `served_in`; without it nobody answers.
+/// once and is done after `served_in`.
 ///
 /// # Panics
 /// When a stream is refused.
@@ -193,7 +193,7 @@ pub async fn watch_all(
     url: &str,
     streams: u32,
     offers: &mpsc::UnboundedSender<(String, Instant)>,
-    served_in: Option<Duration>,
+    served_in: Duration,
 ) {
     for first in (0..streams).step_by(STREAMS_A_CONNECTION) {
         let channel = connect(url).await;
@@ -208,7 +208,7 @@ async fn watch(
     channel: Channel,
     responder: u32,
     offers: mpsc::UnboundedSender<(String, Instant)>,
-    served_in: Option<Duration>,
+    served_in: Duration,
 ) {
     let mut client = ResponderServiceClient::new(channel);
     let responder = format!("responders/{responder}");
@@ -223,15 +223,12 @@ async fn watch(
         while let Some(Ok(message)) = stream.next().await {
             let at = Instant::now();
             let Some(Change::Offer(offer)) = message.change else { continue };
-            let fresh = served_in.is_none() || offer.state() == v1::OfferState::Sent;
-            if !fresh || offers.send((offer.incident.clone(), at)).is_err() {
+            if offer.state() != v1::OfferState::Sent || offers.send((offer.incident.clone(), at)).is_err() {
                 continue;
             }
-            if let Some(served_in) = served_in {
-                let mut client = client.clone();
-                let responder = responder.clone();
-                tokio::spawn(async move { answer(&mut client, responder, &offer, served_in).await });
-            }
+            let mut client = client.clone();
+            let responder = responder.clone();
+            tokio::spawn(async move { answer(&mut client, responder, &offer, served_in).await });
         }
     });
 }

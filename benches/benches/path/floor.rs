@@ -1,4 +1,5 @@
-//! The floor: MQTT in, one flush for all that wait, a message on a gRPC stream, PUBACK. Nothing else.
+//! The floor: MQTT in, one flush for all that wait, a message on a gRPC stream, PUBACK. What helpers answer is flushed too,
+//! before the reply. Nothing else.
 
 use std::{
     fs::{File, OpenOptions},
@@ -14,7 +15,7 @@ use std::{
 };
 
 use frontdoor::{Ack, Admission, FrontDoor, Inbound, Intake, Limits, Login};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status, Streaming};
 use wire::v1;
@@ -26,6 +27,12 @@ const FILE_BYTES: u64 = 256 << 20;
 
 type Streams = Arc<Mutex<Vec<mpsc::Sender<Result<v1::WatchOffersResponse, Status>>>>>;
 
+/// What waits for a flush.
+enum Waiting {
+    Press(Inbound, Ack),
+    Answer(oneshot::Sender<()>),
+}
+
 /// Serves until it is killed, and prints its ports first.
 pub(crate) async fn run(folder: &str) {
     let streams = Streams::default();
@@ -36,7 +43,8 @@ pub(crate) async fn run(folder: &str) {
     let door = FrontDoor::bind("127.0.0.1:0", Limits::default()).await.expect("a port");
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     println!("{} {}", listener.local_addr().expect("its address"), door.local_addr().port());
-    let service = v1::responder_service_server::ResponderServiceServer::new(Push(streams));
+    let service =
+        v1::responder_service_server::ResponderServiceServer::new(Push { streams, queue: queue.clone() });
     let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener).map(|stream| {
         stream.inspect(|stream| {
             let _ = stream.set_nodelay(true);
@@ -59,7 +67,7 @@ fn preallocated(folder: &Path) -> File {
 }
 
 /// One committer: everything that waits goes out with one write and one flush.
-fn commit(file: &File, waiting: &std_mpsc::Receiver<(Inbound, Ack)>, streams: &Streams) {
+fn commit(file: &File, waiting: &std_mpsc::Receiver<Waiting>, streams: &Streams) {
     let turn = AtomicUsize::new(0);
     let mut at = 0;
     while let Ok(first) = waiting.recv() {
@@ -69,12 +77,23 @@ fn commit(file: &File, waiting: &std_mpsc::Receiver<(Inbound, Ack)>, streams: &S
         file.sync_data().expect("flushed");
         at = (at + bytes.len() as u64) % (FILE_BYTES / 2);
         let streams = streams.lock().expect("not poisoned");
-        for (message, ack) in group {
+        for one in group {
+            let (message, ack) = match one {
+                Waiting::Press(message, ack) => (message, ack),
+                Waiting::Answer(reply) => {
+                    let _ = reply.send(());
+                    continue;
+                }
+            };
             ack.durable();
             if !message.topic.ends_with("/alert") || streams.is_empty() {
                 continue;
             }
-            let offer = v1::OfferNotice { incident: message.topic, ..v1::OfferNotice::default() };
+            let offer = v1::OfferNotice {
+                incident: message.topic,
+                state: v1::OfferState::Sent.into(),
+                ..v1::OfferNotice::default()
+            };
             let change = Some(v1::watch_offers_response::Change::Offer(offer));
             let turn = turn.fetch_add(1, Ordering::Relaxed) % streams.len();
             let _ = streams[turn].try_send(Ok(v1::WatchOffersResponse { change }));
@@ -82,7 +101,7 @@ fn commit(file: &File, waiting: &std_mpsc::Receiver<(Inbound, Ack)>, streams: &S
     }
 }
 
-struct Relay(Mutex<std_mpsc::Sender<(Inbound, Ack)>>);
+struct Relay(Mutex<std_mpsc::Sender<Waiting>>);
 
 impl Intake for Relay {
     fn admit(&self, _: Login<'_>) -> Admission {
@@ -98,11 +117,23 @@ impl Intake for Relay {
     }
 
     async fn take(&self, message: Inbound, ack: Ack) {
-        let _ = self.0.lock().expect("not poisoned").send((message, ack));
+        let _ = self.0.lock().expect("not poisoned").send(Waiting::Press(message, ack));
     }
 }
 
-struct Push(Streams);
+struct Push {
+    streams: Streams,
+    queue: std_mpsc::Sender<Waiting>,
+}
+
+impl Push {
+    /// Returns when the answer is flushed.
+    async fn flushed(&self) -> Result<(), Status> {
+        let (reply, flushed) = oneshot::channel();
+        let _ = self.queue.send(Waiting::Answer(reply));
+        flushed.await.map_err(|_| Status::unavailable("the floor has ended"))
+    }
+}
 
 #[tonic::async_trait]
 impl v1::responder_service_server::ResponderService for Push {
@@ -115,7 +146,7 @@ impl v1::responder_service_server::ResponderService for Push {
         let (sender, receiver) = mpsc::channel(1024);
         let begun = v1::watch_offers_response::Change::SnapshotEnd(v1::SnapshotEnd {});
         let _ = sender.try_send(Ok(v1::WatchOffersResponse { change: Some(begun) }));
-        self.0.lock().expect("not poisoned").push(sender);
+        self.streams.lock().expect("not poisoned").push(sender);
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 
@@ -144,7 +175,8 @@ impl v1::responder_service_server::ResponderService for Push {
         &self,
         _: Request<v1::AcceptOfferRequest>,
     ) -> Result<Response<v1::AcceptOfferResponse>, Status> {
-        Err(Status::unimplemented("the floor only pushes"))
+        self.flushed().await?;
+        Ok(Response::new(v1::AcceptOfferResponse::default()))
     }
 
     async fn decline_offer(
@@ -158,6 +190,7 @@ impl v1::responder_service_server::ResponderService for Push {
         &self,
         _: Request<v1::UpdateAssignmentRequest>,
     ) -> Result<Response<v1::UpdateAssignmentResponse>, Status> {
-        Err(Status::unimplemented("the floor only pushes"))
+        self.flushed().await?;
+        Ok(Response::new(v1::UpdateAssignmentResponse::default()))
     }
 }

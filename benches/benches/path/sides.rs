@@ -34,7 +34,7 @@ pub(crate) async fn floor(rate: u32, length: Duration) -> Round {
     let (http, mqtt) = line.trim().split_once(' ').expect("two ports");
     let presses = rate * length.as_secs() as u32;
     let (sender, mut offers) = mpsc::unbounded_channel();
-    watch_all(&format!("http://{http}"), STREAMS, &sender, None).await;
+    watch_all(&format!("http://{http}"), STREAMS, &sender, Duration::ZERO).await;
     let port = mqtt.parse().expect("a port");
     let collecting = load::collect(&mut offers, presses, Instant::now() + length);
     let (pressed, offers) = tokio::join!(load::press(port, rate, 0..presses), collecting);
@@ -53,7 +53,7 @@ pub(crate) async fn anhu(rate: u32, length: Duration) -> Round {
     let channel = connect(&http).await;
     county.on_duty(channel.clone()).await;
     let (sender, mut offers) = mpsc::unbounded_channel();
-    watch_all(&http, STREAMS, &sender, Some(Duration::ZERO)).await;
+    watch_all(&http, STREAMS, &sender, Duration::ZERO).await;
     let collecting = load::collect(&mut offers, presses, Instant::now() + length);
     let (pressed, offers) = tokio::join!(load::press(mqtt, rate, 0..presses), collecting);
     let device_of = devices(channel, usize::MAX).await;

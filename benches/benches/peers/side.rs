@@ -54,7 +54,7 @@ impl Side {
         let channel = connect(&http).await;
         county.on_duty(channel.clone()).await;
         let (sender, offers) = mpsc::unbounded_channel();
-        county::watch_all(&http, county.near, &sender, Some(Duration::ZERO)).await;
+        county::watch_all(&http, county.near, &sender, Duration::ZERO).await;
         let system = System::Anhu { process: Some(process), folder, channel };
         Self { name: "Anhu", system, port, offers, next: 0, near: county.near, is_behind: false }
     }
@@ -122,7 +122,7 @@ impl Side {
             System::Anhu { process, folder, channel } => {
                 let (again, http, port) = serve(folder.path());
                 (*process, *channel, self.port) = (Some(again), connect(&http).await, port);
-                county::watch_all(&http, self.near, &sender, Some(Duration::ZERO)).await;
+                county::watch_all(&http, self.near, &sender, Duration::ZERO).await;
             }
             System::Peer(stack) => {
                 stack.restart();
