@@ -102,6 +102,7 @@ pub(crate) fn open_registry(
         roster: Arc::new(Roster::new(Size::of(max_responders, &bases))),
         state: Arc::new(RwLock::new(state)),
         directory: Arc::clone(directory),
+        finder: Arc::default(),
         store,
         clock,
         journal: Arc::new(journal),

@@ -15,7 +15,7 @@ use registry::{Command, Event, Rejection, State};
 use roster::{Member, Roster};
 use store::{Change, Store};
 use tokio::sync::{Notify, mpsc, oneshot};
-use views::Directory;
+use views::{Directory, Finder};
 
 use crate::{
     clock::Clock,
@@ -65,6 +65,7 @@ pub(crate) enum Refused {
 pub(crate) struct Registrar {
     wishes: mpsc::Sender<Wish>,
     state: Arc<RwLock<State>>,
+    finder: Arc<Finder>,
 }
 
 struct Wish {
@@ -91,6 +92,11 @@ impl Registrar {
         answer.await.map_err(|_| Stopped)?
     }
 
+    /// Finds elders by what somebody says.
+    pub(crate) fn finder(&self) -> &Finder {
+        &self.finder
+    }
+
     /// The records. Hold it briefly, and never across an await.
     pub(crate) fn records(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
@@ -109,6 +115,7 @@ pub(crate) struct Unsettled {
 pub(crate) struct Books {
     pub(crate) state: Arc<RwLock<State>>,
     pub(crate) directory: Arc<Directory>,
+    pub(crate) finder: Arc<Finder>,
     pub(crate) roster: Arc<Roster>,
     pub(crate) store: Arc<Store>,
     pub(crate) clock: Clock,
@@ -143,7 +150,7 @@ pub(crate) fn start(
     stop: tokio_util::sync::CancellationToken,
 ) -> std::io::Result<(Registrar, thread::JoinHandle<Books>)> {
     let (wishes, mut waiting) = mpsc::channel::<Wish>(QUEUE);
-    let state = Arc::clone(&books.state);
+    let (state, finder) = (Arc::clone(&books.state), Arc::clone(&books.finder));
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let thread = thread::Builder::new().name("registry".to_owned()).spawn(move || {
         let _alarm = Alarm(stop.clone());
@@ -169,7 +176,7 @@ pub(crate) fn start(
         }
         books
     })?;
-    Ok((Registrar { wishes, state }, thread))
+    Ok((Registrar { wishes, state, finder }, thread))
 }
 
 /// What the registrar's thread does next.
@@ -237,7 +244,7 @@ impl Books {
         self.remember(sequence.0, at, events);
     }
 
-    /// Tells the directory and the roster.
+    /// Tells the directory, the finder and the roster.
     fn spread(&self, event: &Event) {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         self.spread_with(&state, event);
@@ -245,6 +252,7 @@ impl Books {
 
     fn spread_with(&self, state: &State, event: &Event) {
         self.directory.fold(event);
+        self.finder.fold(event);
         if let Event::ResponderCreated(responder) = event {
             let member = Member {
                 skills: responder.skills,
@@ -259,7 +267,7 @@ impl Books {
         }
     }
 
-    /// Tells the directory and the roster everything, at the start.
+    /// Tells the directory, the finder and the roster everything, at the start.
     pub(crate) fn spread_all(&self) {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let elders = state.elders(None).cloned().map(Event::ElderCreated);

@@ -29,6 +29,7 @@ fn what_the_disk_refused_is_entered_when_it_recovers_and_nothing_is_decided_befo
     let mut books = Books {
         state: Arc::default(),
         directory: Arc::default(),
+        finder: Arc::default(),
         roster: Arc::new(Roster::new(Size::of(4, &[]))),
         store: Arc::new(Store::open(folder.path()).expect("opens")),
         clock: Clock::start(),

@@ -27,6 +27,9 @@ use crate::registrar::Refused;
 /// Violations one status carries: they travel in a header, and clients take headers of 8 to 16 KiB.
 const MAX_TOLD: usize = 20;
 
+/// Elders that a question finds at most: nobody reads further.
+const MOST_FOUND: usize = 1000;
+
 /// The service.
 pub(crate) struct Registry(pub(crate) App);
 
@@ -178,6 +181,28 @@ impl v1::registry_service_server::RegistryService for Registry {
         };
         let (elders, next_page_token) = self.read(read).await?;
         Ok(Response::new(v1::ListEldersResponse { elders, next_page_token }))
+    }
+
+    async fn search_elders(
+        &self,
+        request: Request<v1::SearchEldersRequest>,
+    ) -> Result<Response<v1::SearchEldersResponse>, Status> {
+        let v1::SearchEldersRequest { query, page_size: size, page_token } = request.into_inner();
+        let size = page_size(size)?;
+        let start = page_start(&page_token, |token| token.parse().ok())?.unwrap_or(0);
+        let until = MOST_FOUND.min(size.saturating_add(start));
+        let app = Arc::clone(&self.0);
+        let look = move || {
+            // Before the records are held: it may take some milliseconds.
+            let found = app.registrar.finder().find(&query, until, |_| true);
+            let records = app.registrar.records();
+            let page = found.iter().skip(start).filter_map(|id| records.elder(*id)).map(v1::Elder::from);
+            (page.collect(), found.len())
+        };
+        let (elders, found) = on_a_thread(look).await?;
+        let goes_on = found == until && until < MOST_FOUND;
+        let next_page_token = if goes_on { until.to_string() } else { String::new() };
+        Ok(Response::new(v1::SearchEldersResponse { elders, next_page_token }))
     }
 
     async fn create_device(

@@ -1,0 +1,129 @@
+//! Is the one found who is meant?
+
+use model::{OrgUnitCode, Timestamp};
+use registry::{Binding, Contact, Gender, Private};
+
+use super::*;
+
+fn elder(id: u64, name: &str, phone: &str, address: &str) -> Elder {
+    Elder {
+        id: ElderId(id),
+        external_id: Private::from(Some(format!("XH-{id:03}"))),
+        name: name.into(),
+        birth_date: Private::from(None),
+        gender: Gender::default(),
+        phone: phone.into(),
+        address: address.into(),
+        place: Private::from(None),
+        org_unit: OrgUnitCode::new("999901").expect("a code"),
+        categories: Vec::new(),
+        contacts: vec![Contact {
+            name: "女儿".into(),
+            phone: format!("1390000{id:04}").as_str().into(),
+            relation: String::new(),
+            keyholder: false,
+        }],
+        medical_notes: "".into(),
+        entry_notes: "".into(),
+    }
+}
+
+fn finder() -> Finder {
+    let finder = Finder::default();
+    for elder in [
+        elder(1, "陈桂英", "138 1111 2222", "永福东路 12 号"),
+        elder(2, "单雄信", "+86 138-1111-3333", "陈家巷 3 号"),
+        elder(3, "吕秀莲", "", "永福西路 7 号"),
+        elder(4, "欧阳桂英", "0550-3021234", ""),
+    ] {
+        finder.fold(&Event::ElderCreated(elder));
+    }
+    finder.fold(&Event::DeviceBound(bound("wrist-77a", 3)));
+    finder
+}
+
+fn bound(device: &str, elder: u64) -> Binding {
+    let device = DeviceId::new(device).expect("an id");
+    Binding { device, elder: ElderId(elder), from: Timestamp(0), until: None }
+}
+
+fn found(finder: &Finder, question: &str) -> Vec<u64> {
+    finder.find(question, 10, |_| true).into_iter().map(|elder| elder.0).collect()
+}
+
+#[test]
+fn by_name_in_characters_pinyin_and_initials() {
+    let finder = finder();
+    for (question, wanted) in [
+        ("陈桂英", vec![1]),
+        ("桂英", vec![1, 4]),
+        ("陈", vec![1, 2]),
+        ("chenguiying", vec![1]),
+        ("Chen Gui Ying", vec![1]),
+        ("guiying", vec![1, 4]),
+        ("cgy", vec![1]),
+        ("oygy", vec![4]),
+        ("lvxiulian", vec![3]),
+        ("lüxiu", vec![3]),
+        ("shanxiong", vec![2]),
+        ("danxiong", vec![2]),
+        ("ｃｇｙ", vec![1]),
+    ] {
+        assert_eq!(found(&finder, question), wanted, "{question}");
+    }
+}
+
+#[test]
+fn by_phone_number_address_and_device() {
+    let finder = finder();
+    for (question, wanted) in [
+        ("13811112222", vec![1]),
+        ("138 1111 2222", vec![1]),
+        ("１３８-1111-3333", vec![2]),
+        ("3333", vec![2]),
+        ("13900000003", vec![3]),
+        ("0550 3021234", vec![4]),
+        ("xh-002", vec![2]),
+        ("永福", vec![1, 3]),
+        ("陈 永福", vec![1]),
+        ("桂英 0550", vec![4]),
+        ("wrist-77", vec![3]),
+        ("77a", vec![3]),
+        ("", vec![]),
+        (" - ", vec![]),
+        ("\u{1f}", vec![]),
+        ("nobody", vec![]),
+    ] {
+        assert_eq!(found(&finder, question), wanted, "{question}");
+    }
+}
+
+#[test]
+fn a_record_that_changes_is_found_as_it_is_now_and_a_device_where_it_is() {
+    let finder = finder();
+    finder.fold(&Event::ElderCreated(elder(1, "陈贵英", "", "")));
+    assert_eq!(found(&finder, "陈桂英"), Vec::<u64>::new());
+    assert_eq!(found(&finder, "陈贵英"), [1]);
+    let device = DeviceId::new("wrist-77a").expect("an id");
+    finder.fold(&Event::DeviceUnbound { device, elder: ElderId(3), until: Timestamp(1) });
+    assert_eq!(found(&finder, "wrist"), Vec::<u64>::new());
+    finder.fold(&Event::DeviceBound(bound("wrist-77a", 1)));
+    assert_eq!(found(&finder, "wrist"), [1]);
+}
+
+#[test]
+fn who_may_not_be_seen_is_not_found_and_a_page_is_full_when_it_is() {
+    let finder = finder();
+    let hidden = finder.find("桂英", 10, |elder| elder != ElderId(1));
+    assert_eq!(hidden, [ElderId(4)]);
+    assert_eq!(finder.find("桂英", 1, |_| true), [ElderId(1)]);
+}
+
+#[test]
+fn a_name_with_many_readings_or_of_endless_length_stays_small() {
+    let all = readings(&"单".repeat(100));
+    assert!(all.len() <= 2 * READINGS + 1, "{}", all.len());
+    assert!(
+        readings("John O’Neill").contains("johno’neill") || readings("john o’neill").contains("johno’neill")
+    );
+}
