@@ -43,6 +43,7 @@ fn elders() -> registry::State {
             id: ElderId(number),
             external_id: Private::from(None),
             name: Private::from("陈桂英".to_owned()),
+            resident_id: None.into(),
             birth_date: Private::from(None),
             gender: Gender::Female,
             phone: Private::from("13800000000".to_owned()),

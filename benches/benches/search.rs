@@ -105,6 +105,7 @@ fn elder(number: u64) -> Elder {
         id: ElderId(number),
         external_id: Private::from(Some(format!("C-{number}"))),
         name: name(number).as_str().into(),
+        resident_id: None.into(),
         birth_date: Private::from(None),
         gender: Gender::default(),
         phone: phone(number).as_str().into(),

@@ -10,7 +10,8 @@ use jiff::civil::Date;
 use model::{DeviceId, ElderId, OrgUnitCode, ProviderId, ResponderId, Timestamp};
 
 use crate::{
-    Binding, Event, MAX_RECORDS, Rejection, RejectionKind, State, Violation, date_in_china, rejection::Faults,
+    Binding, Event, MAX_RECORDS, Rejection, RejectionKind, ResidentId, State, Violation, date_in_china,
+    rejection::Faults,
 };
 
 pub(crate) struct Draft<'a> {
@@ -98,6 +99,11 @@ impl<'a> Draft<'a> {
 
     pub(crate) fn elder_known_as(&self, external_id: &str) -> Option<ElderId> {
         let known = |state: &State| state.elder_by_external_id(external_id).map(|elder| elder.id);
+        known(self.state).or_else(|| known(&self.made))
+    }
+
+    pub(crate) fn elder_with(&self, id: ResidentId) -> Option<ElderId> {
+        let known = |state: &State| state.elder_by_resident_id(id).map(|elder| elder.id);
         known(self.state).or_else(|| known(&self.made))
     }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Category, CategoryRecord, Event, MAX_ADDRESS_CHARS, MAX_CATEGORIES, MAX_CONTACTS, MAX_NAME_CHARS,
-    NewCategory, Private, RejectionKind, check, draft::Draft,
+    NewCategory, Private, RejectionKind, ResidentId, check, draft::Draft,
 };
 
 /// From this birthday on an elder counts as at risk.
@@ -19,6 +19,8 @@ pub struct Elder {
     pub id: ElderId,
     /// Their number elsewhere.
     pub external_id: Private<Option<String>>,
+    /// The number of their identity card, when it is known.
+    pub resident_id: Private<Option<ResidentId>>,
     /// Their name.
     pub name: Private<String>,
     /// The day they were born, when that is known.
@@ -48,11 +50,13 @@ pub struct Elder {
 pub struct NewElder {
     /// Their number elsewhere, up to [`MAX_EXTERNAL_ID_BYTES`](crate::MAX_EXTERNAL_ID_BYTES), not yet taken.
     pub external_id: Private<Option<String>>,
+    /// The number of their identity card, when it is known; not yet taken.
+    pub resident_id: Private<Option<ResidentId>>,
     /// Their name, up to [`MAX_NAME_CHARS`] characters.
     pub name: Private<String>,
-    /// The day they were born, from 1900 to today.
+    /// The day they were born, from 1900 to today. Without it that of the resident id; the two must not differ.
     pub birth_date: Private<Option<Date>>,
-    /// Their gender.
+    /// Their gender. When unknown, that of the resident id.
     pub gender: Gender,
     /// Their phone, or empty.
     pub phone: Private<String>,
@@ -129,7 +133,8 @@ fn is_of_advanced_age(birth: Date, on: Date) -> bool {
 pub(crate) fn create(draft: &mut Draft<'_>, wish: NewElder) {
     draft.require("elder.external_id", check::external_id(wish.external_id.as_deref()));
     draft.require("elder.name", check::name(&wish.name));
-    if let Some(birth_date) = *wish.birth_date {
+    let birth_date = birth_date(draft, &wish);
+    if let Some(birth_date) = birth_date {
         draft.require("elder.birth_date", check::past_date(birth_date, draft.today));
     }
     draft.require("elder.phone", check::phone_if_given(&wish.phone));
@@ -143,12 +148,21 @@ pub(crate) fn create(draft: &mut Draft<'_>, wish: NewElder) {
         let in_state = draft.before().elder(known).is_some();
         return draft.refuse_known("elder.external_id", format_args!("elders/{known}"), in_state);
     }
+    if let Some(known) = wish.resident_id.and_then(|id| draft.elder_with(id)) {
+        let in_state = draft.before().elder(known).is_some();
+        return draft.refuse_known("elder.resident_id", format_args!("elders/{known}"), in_state);
+    }
+    let gender = match (wish.gender, *wish.resident_id) {
+        (Gender::Unknown, Some(id)) => id.gender(),
+        (given, _) => given,
+    };
     draft.make(Event::ElderCreated(Elder {
         id: draft.next_elder(),
         external_id: wish.external_id,
+        resident_id: wish.resident_id,
         name: wish.name,
-        birth_date: wish.birth_date,
-        gender: wish.gender,
+        birth_date: birth_date.into(),
+        gender,
         phone: wish.phone,
         address: wish.address,
         place: wish.place,
@@ -158,6 +172,18 @@ pub(crate) fn create(draft: &mut Draft<'_>, wish: NewElder) {
         medical_notes: wish.medical_notes,
         entry_notes: wish.entry_notes,
     }));
+}
+
+/// The day of birth that was given, or else that of the resident id.
+fn birth_date(draft: &mut Draft<'_>, wish: &NewElder) -> Option<Date> {
+    let by_id = wish.resident_id.map(|id| id.birth_date());
+    if let (Some(given), Some(by_id)) = (*wish.birth_date, by_id)
+        && given != by_id
+    {
+        let reason = "is another day than the resident id holds: correct one of the two";
+        draft.refuse(RejectionKind::Invalid, "elder.birth_date", reason);
+    }
+    wish.birth_date.or(by_id)
 }
 
 fn check_categories(draft: &mut Draft<'_>, wishes: &[NewCategory]) -> Vec<CategoryRecord> {

@@ -7,7 +7,8 @@
 //!
 //! - Every elder, provider and responder belongs to a known org unit, and every town and village to the one above it.
 //! - Numbers count up from 0 in order of creation, without gaps, and are never used twice.
-//! - A number from elsewhere (`external_id`) names at most one record of its kind, so nobody is entered twice.
+//! - A number from elsewhere (`external_id`) names at most one record of its kind, and a resident id at most one elder, so
+//!   nobody is entered twice.
 //! - A device belongs to at most one elder at a time, and whose it was before stays known.
 //! - A file is imported whole or not at all; when it is refused, each refused line is named with what to do.
 //! - Names, phones, addresses, homes and notes never reach a log by accident: see [`Private`].
@@ -27,6 +28,7 @@ mod org_unit;
 mod private;
 mod provider;
 mod rejection;
+mod resident_id;
 mod responder;
 mod state;
 
@@ -47,5 +49,6 @@ pub use org_unit::{NewOrgUnit, OrgUnit};
 pub use private::Private;
 pub use provider::{NewProvider, Provider};
 pub use rejection::{MAX_VIOLATIONS, Rejection, RejectionKind, Violation};
+pub use resident_id::{ResidentId, ResidentIdError};
 pub use responder::{NewResponder, Responder};
 pub use state::{Counts, State};

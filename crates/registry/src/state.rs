@@ -9,7 +9,7 @@ use std::{
 use model::{DeviceId, ElderId, OrgUnitCode, Place, ProviderId, ResponderId};
 use serde::{Deserialize, Serialize};
 
-use crate::{Binding, Device, Elder, Event, OrgUnit, Provider, Responder};
+use crate::{Binding, Device, Elder, Event, OrgUnit, Provider, ResidentId, Responder};
 
 /// Every record, and the indexes to find it by. Rebuilt from the events alone.
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -25,6 +25,7 @@ pub struct State {
     providers_by_external_id: BTreeMap<String, ProviderId>,
     responders_by_external_id: BTreeMap<String, ResponderId>,
     elders_by_external_id: BTreeMap<String, ElderId>,
+    elders_by_resident_id: BTreeMap<ResidentId, ElderId>,
     /// The live bindings, from the elder's side.
     devices_by_elder: BTreeMap<ElderId, BTreeSet<DeviceId>>,
 }
@@ -66,6 +67,9 @@ impl State {
             Event::ElderCreated(elder) => {
                 if let Some(external_id) = elder.external_id.as_deref() {
                     self.elders_by_external_id.insert(external_id.to_owned(), elder.id);
+                }
+                if let Some(resident_id) = *elder.resident_id {
+                    self.elders_by_resident_id.insert(resident_id, elder.id);
                 }
                 self.elders.insert(elder.id, elder.clone());
             }
@@ -133,6 +137,12 @@ impl State {
     #[must_use]
     pub fn elder_by_external_id(&self, external_id: &str) -> Option<&Elder> {
         self.elder(*self.elders_by_external_id.get(external_id)?)
+    }
+
+    /// The elder with this identity card.
+    #[must_use]
+    pub fn elder_by_resident_id(&self, id: ResidentId) -> Option<&Elder> {
+        self.elder(*self.elders_by_resident_id.get(&id)?)
     }
 
     /// Every binding of the device, oldest first; only the last may be live.

@@ -188,6 +188,7 @@ fn elder(org_unit: OrgUnitCode, external_id: Option<String>) -> NewElder {
     NewElder {
         external_id: external_id.into(),
         name: "示例".into(),
+        resident_id: None.into(),
         birth_date: Some(date(1941, 3, 5)).into(),
         gender: Gender::Unknown,
         phone: "".into(),

@@ -7,7 +7,8 @@ use model::{
 };
 use registry::{
     Binding, Category, Command, Contact, Device, Elder, Event, Gender, NewCategory, NewDevice, NewElder,
-    NewOrgUnit, NewProvider, NewResponder, OrgUnit, Provider, RejectionKind, Responder, State, decide,
+    NewOrgUnit, NewProvider, NewResponder, OrgUnit, Provider, RejectionKind, ResidentId, Responder, State,
+    decide,
 };
 
 /// 2026-11-22 in China.
@@ -81,6 +82,35 @@ fn numbers_count_up_from_zero_and_nobody_is_entered_twice() {
         Command::CreateOrgUnit(NewOrgUnit { code: county(), name: "示例市".into() }),
         RejectionKind::AlreadyExists,
         &[("org_unit.code", "already known as orgUnits/990181: leave it out")],
+    );
+}
+
+#[test]
+fn a_resident_id_fills_in_what_it_says_must_not_contradict_and_is_nobody_elses() {
+    let id = ResidentId::new("11010519491231002X").expect("an id");
+    let wish = |external_id: &str| NewElder {
+        resident_id: Some(id).into(),
+        birth_date: None.into(),
+        gender: Gender::Unknown,
+        org_unit: county(),
+        ..new_elder(external_id)
+    };
+    let known = [county_created()];
+    let events = decide(&replay(&known), NOW, Command::CreateElder(wish("E1"))).expect("granted");
+    let [Event::ElderCreated(elder)] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!((*elder.birth_date, elder.gender), (Some(date(1949, 12, 31)), Gender::Female));
+    let contradicting = NewElder { birth_date: Some(date(1949, 12, 30)).into(), ..wish("E2") };
+    refused(
+        &known,
+        Command::CreateElder(contradicting),
+        RejectionKind::Invalid,
+        &[("elder.birth_date", "is another day than the resident id holds: correct one of the two")],
+    );
+    refused(
+        &[&known[..], &events].concat(),
+        Command::CreateElder(wish("E2")),
+        RejectionKind::AlreadyExists,
+        &[("elder.resident_id", "already known as elders/0: leave it out")],
     );
 }
 
@@ -343,6 +373,7 @@ fn new_elder(external_id: &str) -> NewElder {
     let elder = elder(0, external_id);
     NewElder {
         external_id: elder.external_id,
+        resident_id: elder.resident_id,
         name: elder.name,
         birth_date: elder.birth_date,
         gender: elder.gender,
@@ -362,6 +393,7 @@ fn elder(id: u64, external_id: &str) -> Elder {
         id: ElderId(id),
         external_id: Some(external_id.to_owned()).into(),
         name: "样例奶奶".into(),
+        resident_id: None.into(),
         birth_date: Some(date(1941, 3, 5)).into(),
         gender: Gender::Female,
         phone: "000-0000101".into(),

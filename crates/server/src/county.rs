@@ -213,6 +213,7 @@ fn home(rng: &mut Rng, index: usize, villages: &[Village]) -> Home {
     let elder = NewElder {
         external_id: Some(format!("DEMO-E{index:06}")).into(),
         name: name(rng, gender, &words::OLDER).into(),
+        resident_id: None.into(),
         birth_date: Some(born).into(),
         gender,
         phone: phone(1, index),

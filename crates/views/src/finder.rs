@@ -20,7 +20,7 @@ const READINGS: usize = 6;
 const WORDS: usize = 6;
 
 /// Finds elders by any part of their name, in characters, pinyin or initials, of their phone or their contacts', of their
-/// number elsewhere, of their address, and of the devices they have. Readers wait for an import no longer than one record
+/// resident id or number elsewhere, of their address, and of the devices they have. Readers wait for an import no longer than one record
 /// of it takes.
 #[derive(Debug, Default)]
 pub struct Finder {
@@ -30,7 +30,7 @@ pub struct Finder {
 #[derive(Debug, Default)]
 struct Books {
     names: Book<ElderId>,
-    /// Phones, and numbers elsewhere.
+    /// Phones, resident ids, and numbers elsewhere.
     numbers: Book<ElderId>,
     addresses: Book<ElderId>,
     devices: Book<DeviceId>,
@@ -183,6 +183,7 @@ fn numbers(elder: &Elder) -> BTreeSet<String> {
     let phones = elder.contacts.iter().map(|contact| contact.phone.as_str());
     let mut numbers: BTreeSet<String> = phones.chain([elder.phone.as_str()]).map(digits).collect();
     numbers.extend(elder.external_id.as_deref().map(plain));
+    numbers.extend(elder.resident_id.map(|id| plain(id.as_str())));
     numbers
 }
 

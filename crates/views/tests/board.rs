@@ -36,6 +36,7 @@ impl County {
             id: ElderId(7),
             external_id: None.into(),
             name: "王桂英".into(),
+            resident_id: None.into(),
             birth_date: None.into(),
             gender: Gender::Female,
             phone: "0550-7000001".into(),

@@ -7,7 +7,7 @@ use registry::{Binding, CategoryRecord, Device, Elder, Event, Gender, OrgUnit, P
 use crate::{
     FromWire as _, Name, Unreadable,
     fields::place_from_record,
-    registry_records::{certificates, date_if_given, given, org_unit, skills},
+    registry_records::{certificates, date_if_given, given, org_unit, resident_id_if_given, skills},
     time_from_wire, time_to_wire,
     v1::{self, registry_event},
 };
@@ -109,6 +109,7 @@ fn elder_from_record(elder: v1::Elder) -> Option<Elder> {
     Some(Elder {
         id: Name::elder("", &elder.name).ok()?,
         external_id: given(elder.external_id),
+        resident_id: resident_id_if_given("", &elder.resident_id).ok()?.into(),
         name: elder.display_name.into(),
         birth_date: date_if_given("", &elder.birth_date).ok()?.into(),
         gender: Gender::read("", elder.gender).ok()?,
@@ -154,7 +155,7 @@ mod tests {
         Certificates, CoordinateSystem, ElderId, ExpiryDay, OrgUnitCode, Place, ProviderId, ResponderId,
         Skill, Skills,
     };
-    use registry::{Category, Contact};
+    use registry::{Category, Contact, ResidentId};
 
     use super::*;
 
@@ -167,6 +168,7 @@ mod tests {
             id: ElderId(0),
             external_id: Some("E-1".to_owned()).into(),
             name: "王桂英".to_owned().into(),
+            resident_id: Some(ResidentId::new("11010519491231002X").expect("an id")).into(),
             birth_date: Some(date(1940, 2, 29)).into(),
             gender: Gender::Female,
             phone: "0550-7000000".to_owned().into(),

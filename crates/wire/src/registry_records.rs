@@ -4,7 +4,8 @@ use jiff::civil::Date;
 use model::{Certificates, OrgUnitCode, Skill, Skills, TravelMode};
 use registry::{
     Binding, Category, CategoryRecord, Contact, Device, Elder, Gender, NewCategory, NewDevice, NewElder,
-    NewOrgUnit, NewProvider, NewResponder, OrgUnit, Private, Provider, Responder, expires_after, last_day,
+    NewOrgUnit, NewProvider, NewResponder, OrgUnit, Private, Provider, ResidentId, Responder, expires_after,
+    last_day,
 };
 
 use crate::{FieldFault, FromWire as _, Name, place_from_request, place_to_wire, time_to_wire, v1};
@@ -61,6 +62,7 @@ impl From<&Elder> for v1::Elder {
             contacts: elder.contacts.iter().map(v1::Contact::from).collect(),
             medical_notes: elder.medical_notes.to_string(),
             entry_notes: elder.entry_notes.to_string(),
+            resident_id: elder.resident_id.map(String::from).unwrap_or_default(),
         }
     }
 }
@@ -156,6 +158,7 @@ impl TryFrom<v1::Elder> for NewElder {
     fn try_from(elder: v1::Elder) -> Result<Self, FieldFault> {
         Ok(Self {
             external_id: given(elder.external_id),
+            resident_id: resident_id_if_given("elder.resident_id", &elder.resident_id)?.into(),
             name: elder.display_name.into(),
             birth_date: date_if_given("elder.birth_date", &elder.birth_date)?.into(),
             gender: Gender::read("elder.gender", elder.gender)?,
@@ -240,6 +243,13 @@ pub(crate) fn date_if_given(field: &str, text: &str) -> Result<Option<Date>, Fie
     text.parse()
         .map(Some)
         .map_err(|_| FieldFault::new(field, "is not a day of the form 1946-11-22".to_owned()))
+}
+
+pub(crate) fn resident_id_if_given(field: &str, text: &str) -> Result<Option<ResidentId>, FieldFault> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    ResidentId::new(text).map(Some).map_err(|error| FieldFault::new(field, error.to_string()))
 }
 
 pub(crate) fn given(text: String) -> Private<Option<String>> {

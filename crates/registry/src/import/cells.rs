@@ -7,7 +7,9 @@ use jiff::civil::Date;
 use model::{Certificates, CoordinateSystem, DeviceId, OrgUnitCode, Place, PlaceError, Skill, TravelMode};
 
 use super::{Heading, heading_of, shown};
-use crate::{Category, Gender, Private, RejectionKind, Violation, expires_after, rejection::Faults};
+use crate::{
+    Category, Gender, Private, RejectionKind, ResidentId, Violation, expires_after, rejection::Faults,
+};
 
 /// One row.
 pub(crate) struct Cells<'a> {
@@ -77,6 +79,13 @@ impl<'a> Cells<'a> {
             self.refuse(field, "is not a date: write it like 1941-03-05");
         }
         date
+    }
+
+    pub(crate) fn resident_id(&mut self, field: &str) -> Option<ResidentId> {
+        match self.raw(field) {
+            "" => None,
+            text => ResidentId::new(text).map_err(|error| self.refuse(field, &error.to_string())).ok(),
+        }
     }
 
     pub(crate) fn gender(&mut self, field: &str) -> Gender {

@@ -10,6 +10,7 @@ pub(crate) const COLUMNS: &[Column] = &[
     Column::required("external_id", &["external_id", "编号"]),
     Column::required("name", &["name", "姓名"]),
     Column::required("org_unit", &["org_unit", "行政区划代码"]),
+    Column::optional("resident_id", &["resident_id", "身份证号"]),
     Column::optional("birth_date", &["birth_date", "出生日期"]),
     Column::optional("gender", &["gender", "性别"]),
     Column::optional("phone", &["phone", "电话"]),
@@ -69,6 +70,7 @@ const CATEGORIES_SINCE: &str = "categories.since";
 
 pub(crate) fn read(cells: &mut Cells<'_>) -> Option<NewElder> {
     let external_id = cells.external_id();
+    let resident_id = cells.resident_id("resident_id").into();
     let birth_date = cells.date("birth_date").into();
     let gender = cells.gender("gender");
     let place = cells.place().into();
@@ -78,6 +80,7 @@ pub(crate) fn read(cells: &mut Cells<'_>) -> Option<NewElder> {
     let contacts = contacts(cells);
     Some(NewElder {
         external_id,
+        resident_id,
         name: cells.text("name"),
         birth_date,
         gender,

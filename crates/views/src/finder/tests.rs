@@ -1,7 +1,7 @@
 //! Is the one found who is meant?
 
 use model::{OrgUnitCode, Timestamp};
-use registry::{Binding, Contact, Gender, Private};
+use registry::{Binding, Contact, Gender, Private, ResidentId};
 
 use super::*;
 
@@ -10,6 +10,7 @@ fn elder(id: u64, name: &str, phone: &str, address: &str) -> Elder {
         id: ElderId(id),
         external_id: Private::from(Some(format!("XH-{id:03}"))),
         name: name.into(),
+        resident_id: (id == 1).then(|| ResidentId::new("11010519491231002X").expect("an id")).into(),
         birth_date: Private::from(None),
         gender: Gender::default(),
         phone: phone.into(),
@@ -84,6 +85,8 @@ fn by_phone_number_address_and_device() {
         ("13900000003", vec![3]),
         ("0550 3021234", vec![4]),
         ("xh-002", vec![2]),
+        ("11010519491231002x", vec![1]),
+        ("19491231", vec![1]),
         ("永福", vec![1, 3]),
         ("陈 永福", vec![1]),
         ("桂英 0550", vec![4]),
