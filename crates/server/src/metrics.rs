@@ -77,6 +77,7 @@ pub(crate) fn describe() {
     describe_gauge!("anhu_devices_online", "Devices whose last word was that they are online");
     describe_gauge!("anhu_watchers", "Streams open, by who watches");
     describe_gauge!("anhu_engine_room", "Commands that can still be queued");
+    describe_gauge!("anhu_clock_ahead_seconds", "By how much time is ahead of the machine's clock");
     describe_gauge!("anhu_front_door_connections", "Devices connected");
 }
 
@@ -408,6 +409,14 @@ pub(crate) fn link(name: &str, event: &'static str) {
     counter!("anhu_link_events_total", "link" => name.to_owned(), "event" => event).increment(1);
 }
 
+/// Time has come to be far ahead of the machine's clock, or is so no more.
+pub(crate) fn clock(trouble: Option<&str>) {
+    match trouble {
+        Some(trouble) => tracing::error!("time is {trouble}"),
+        None => tracing::info!("time is not ahead of this machine's clock any more"),
+    }
+}
+
 /// What is read rather than counted, just before `/metrics` answers.
 pub(crate) struct Levels {
     pub(crate) incidents_open: usize,
@@ -415,6 +424,7 @@ pub(crate) struct Levels {
     pub(crate) consoles: usize,
     pub(crate) responders: usize,
     pub(crate) engine_room: usize,
+    pub(crate) clock_ahead: Millis,
 }
 
 pub(crate) fn levels(levels: &Levels, door: &frontdoor::Counters) {
@@ -423,6 +433,7 @@ pub(crate) fn levels(levels: &Levels, door: &frontdoor::Counters) {
     gauge!("anhu_watchers", "who" => "console").set(levels.consoles as f64);
     gauge!("anhu_watchers", "who" => "responder").set(levels.responders as f64);
     gauge!("anhu_engine_room").set(levels.engine_room as f64);
+    gauge!("anhu_clock_ahead_seconds").set(levels.clock_ahead.0 as f64 / 1000.0);
     for (event, count) in door.all() {
         if event == "connections_now" {
             gauge!("anhu_front_door_connections").set(count as f64);

@@ -10,7 +10,7 @@ use std::{
 use anyhow::Context as _;
 use dispatch::State;
 use journal::{Journal, Notice, OpenError, OpenReport, Options, RealDisk, Sequence, Start};
-use model::{Millis, Place};
+use model::{Millis, Place, Timestamp};
 use roster::{Roster, Size};
 use store::{Store, StoreError};
 use tokio::sync::Notify;
@@ -25,8 +25,8 @@ use crate::{
     trap,
 };
 
-/// How far the machine's clock may be behind the journal at the start before somebody is told.
-pub(crate) const CLOCK_BEHIND: Millis = Millis::from_seconds(120);
+/// After so long without a decision a start asks whether the machine's clock is right.
+const LONG_AWAY: Millis = Millis::from_seconds(24 * 3600);
 
 /// Where the parts of a node lie in its data folder.
 pub(crate) struct Folders {
@@ -134,16 +134,22 @@ pub(crate) fn open_dispatch(
     });
     let (journal, report) = opened.map_err(|error| of_another_journal(error, folders, "dispatch"))?;
     tell_opened("dispatch", &report);
-    let ahead = clock.not_before(replica.latest);
-    if ahead > CLOCK_BEHIND {
-        let ahead_s = ahead.0 / 1000;
-        tracing::error!(
-            ahead_s,
-            "the clock of this machine was set back behind the last decision in the journal; time goes \
-                                  on from there: set the clock, then start again when nothing is open"
+    tell_long_away(clock.now(), replica.latest);
+    clock.not_before(replica.latest);
+    Ok((replica.state, journal))
+}
+
+/// A clock that is far ahead looks like a long absence, and nothing but this shows it.
+fn tell_long_away(now: Timestamp, latest: Timestamp) {
+    let away = now - latest;
+    if latest > Timestamp(0) && away > LONG_AWAY {
+        let hours = away.0 / 3_600_000;
+        tracing::warn!(
+            hours,
+            "by the clock of this machine nothing was decided for so long: if this server was not off, that clock is ahead. \
+             Set it at once: until then alerts with the right time look late, and they wait for an operator"
         );
     }
-    Ok((replica.state, journal))
 }
 
 /// Why a journal cannot be opened. A state store that does not belong to it is moved away by hand, so that nobody loses a

@@ -311,13 +311,19 @@ async fn reload_on(mut hangups: Signal, node: Arc<Node>) {
     }
 }
 
-/// Puts those whose position became too old at their station.
+/// Puts those whose position became too old at their station, and looks at the clock.
 async fn sweep(node: Arc<Node>, fresh_s: u32) {
     let fresh = Millis::from_seconds(i64::from(fresh_s));
     let mut ticks = tokio::time::interval(SWEEP);
+    let mut was_ahead = false;
     loop {
         ticks.tick().await;
         node.roster.sweep(node.clock.now() + Millis(-fresh.0));
+        let trouble = node.clock.trouble();
+        if trouble.is_some() != was_ahead {
+            was_ahead = trouble.is_some();
+            metrics::clock(trouble.as_deref());
+        }
     }
 }
 
