@@ -52,6 +52,8 @@ pub(crate) fn describe() {
         "Notifications that wait, by target; `devices` are receipts"
     );
     describe_gauge!("anhu_notifications_dead", "Notifications that were given up, by target");
+    describe_counter!("anhu_notification_read_failures_total", "Times the outbox began to fail at reading");
+    describe_gauge!("anhu_notification_read_failing", "1 while the outbox cannot read the journal");
     describe_counter!(
         "anhu_slow_streams_cut_total",
         "Streams of responders cut because they did not keep up"
@@ -366,10 +368,30 @@ pub(crate) fn news_lost(events: usize) {
     counter!("anhu_notification_news_lost_total").increment(events as u64);
 }
 
-/// Part of the journal cannot be read back for the outbox.
+/// A record of the journal is of a form that the outbox does not know.
 pub(crate) fn news_unreadable(why: &str) {
-    tracing::error!(why, "the outbox cannot read a part of the journal; nobody outside is told of it");
+    tracing::error!(
+        why,
+        "the outbox does not understand a record of the journal; nobody outside is told of it"
+    );
     counter!("anhu_notification_news_lost_total").increment(1);
+}
+
+/// The outbox has begun to fail at reading the journal from this record on.
+pub(crate) fn news_waits(from: u64, why: &str) {
+    tracing::error!(
+        from,
+        why,
+        "the outbox cannot read the journal; it tries again, and tells what is new meanwhile"
+    );
+    counter!("anhu_notification_read_failures_total").increment(1);
+    gauge!("anhu_notification_read_failing").set(1.0);
+}
+
+/// The outbox can read the journal again.
+pub(crate) fn news_readable() {
+    tracing::info!("the outbox can read the journal again");
+    gauge!("anhu_notification_read_failing").set(0.0);
 }
 
 /// Said once, for nothing is kept any more until the next start. It is worked out again from the journal then, so nothing
