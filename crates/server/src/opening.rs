@@ -94,7 +94,7 @@ pub(crate) fn open_registry(
             .map(|(journal, report)| (journal, report, news))
     };
     let (journal, report, news) =
-        open(applied, &mut state).map_err(|error| of_another_journal(error, folders, "registry"))?;
+        open(applied, &mut state).map_err(|error| of_another_journal(error, folders))?;
     tell_opened("registry", &report);
     // The roster's cells are as large as suits where people start from.
     let bases: Vec<Place> = state.responders(None).filter_map(|known| state.base_of(known.id)).collect();
@@ -132,7 +132,7 @@ pub(crate) fn open_dispatch(
             outlet.take(notice);
         })
     });
-    let (journal, report) = opened.map_err(|error| of_another_journal(error, folders, "dispatch"))?;
+    let (journal, report) = opened.map_err(|error| without_a_checkpoint(error, &folder))?;
     tell_opened("dispatch", &report);
     tell_long_away(clock.now(), replica.latest);
     clock.not_before(replica.latest);
@@ -152,19 +152,37 @@ fn tell_long_away(now: Timestamp, latest: Timestamp) {
     }
 }
 
-/// Why a journal cannot be opened. A state store that does not belong to it is moved away by hand, so that nobody loses a
-/// newer journal by restoring an older one unawares.
-fn of_another_journal(error: OpenError, folders: &Folders, name: &str) -> anyhow::Error {
-    let foreign = matches!(error, OpenError::Ahead { .. } | OpenError::Behind { .. }) && name == "registry";
+/// Why the dispatch journal cannot be opened. When old records were removed, it can be only from a checkpoint.
+fn without_a_checkpoint(error: OpenError, folder: &Path) -> anyhow::Error {
+    let OpenError::Behind { oldest, .. } = error else {
+        return anyhow::Error::from(error).context("the dispatch journal cannot be opened");
+    };
+    let remedy = match Replica::unknown(folder) {
+        Some((sequence, version)) => format!(
+            "the checkpoint of record {sequence} has form {version}, which this version of Anhu cannot read: start the version \
+             that wrote it. Before another upgrade see in its notes whether it reads form {version}; if not, it can start \
+             only where records were never removed (keep_days = 0)"
+        ),
+        None => "no checkpoint beside it can be read: restore a backup (anhu restore)".to_owned(),
+    };
+    anyhow::Error::from(error).context(format!(
+        "the dispatch journal cannot be opened: its records before {oldest} were removed (keep_days), and {remedy}"
+    ))
+}
+
+/// Why the registry journal cannot be opened. A state store that does not belong to it is moved away by hand, so that
+/// nobody loses a newer journal by restoring an older one unawares.
+fn of_another_journal(error: OpenError, folders: &Folders) -> anyhow::Error {
+    let foreign = matches!(error, OpenError::Ahead { .. } | OpenError::Behind { .. });
     let error = anyhow::Error::from(error);
     if foreign {
         let folder = folders.store().display().to_string();
         return error.context(format!(
-            "the {name} journal and the state store do not belong together: move {folder} away and start again, and \
+            "the registry journal and the state store do not belong together: move {folder} away and start again, and \
              it is built anew from the journal"
         ));
     }
-    error.context(format!("the {name} journal cannot be opened"))
+    error.context("the registry journal cannot be opened")
 }
 
 fn tell_opened(name: &str, report: &OpenReport) {
