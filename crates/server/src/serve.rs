@@ -99,6 +99,7 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         outbox: feed,
     };
     let (state, journal) = open_dispatch(&folders, recovered, outlet, Alarm(stop_threads.clone()))?;
+    roster.set_ahead(clock.ahead());
     watchdog::enrol(&roster);
     let head = journal.durable().0;
     dispatch::catch_up(&roster, &state);
@@ -318,6 +319,7 @@ async fn sweep(node: Arc<Node>, fresh_s: u32) {
     let mut was_ahead = false;
     loop {
         ticks.tick().await;
+        node.roster.set_ahead(node.clock.ahead());
         node.roster.sweep(node.clock.now() + Millis(-fresh.0));
         let trouble = node.clock.trouble();
         if trouble.is_some() != was_ahead {
