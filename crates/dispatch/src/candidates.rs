@@ -161,7 +161,8 @@ impl<'a> Outlook<'a> {
     ) -> Result<Ranked, Unfit> {
         let plan = wanted.plan;
         let member = self.roster.member(candidate.responder).ok_or(Unfit::Unknown)?;
-        if member.certificates.expired(wanted.skills, self.now) != Skills::NONE {
+        let today = self.roster.calendar(self.now);
+        if member.certificates.expired(wanted.skills, today) != Skills::NONE {
             return Err(Unfit::CertificateExpired);
         }
         let idle = self.roster.idle(candidate.responder);

@@ -122,7 +122,7 @@ pub struct RaiseAlert {
     pub source_id: Option<String>,
     /// The topic it came on, or `call`.
     pub topic: String,
-    /// When it happened by the device's clock.
+    /// When it happened by the device's clock, on ours.
     pub device_time: Option<Timestamp>,
     /// When it reached us.
     pub received_at: Timestamp,

@@ -2,11 +2,13 @@
 
 use crate::archive;
 use crate::disk::{Disk, RealDisk};
+use crate::read::{hash_of_on, read_after_on};
 use crate::scan::{self, Chain, Cursor, Form, Found, Segment, Step};
 use crate::upkeep::{UpkeepError, write_archive};
-use crate::{Hash, Sequence};
+use crate::{Hash, ReadError, Sequence};
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::Arc;
 
 /// How often the segments are listed before a missing one is an error: trimming is rare.
 const LISTINGS: u32 = 3;
@@ -99,6 +101,45 @@ fn copy_listed(
     let first = all.first().copied().unwrap_or_default();
     copied.first = Sequence(if copied.head.0 >= first { first } else { 0 });
     Ok(copied)
+}
+
+/// Returns the last record that the journal in `from` and its copy in `to` both hold with the same hash, and that hash; or
+/// nothing when the copy holds a record that the journal does not, so that going on would throw it away.
+///
+/// They need not end at the same one: a copy may hold records that were not flushed yet. When that flush fails, the journal
+/// writes them into another segment, where the same records get other hashes, and the next copy holds those. Reads the
+/// last segment of the copy.
+///
+/// # Errors
+///
+/// [`ReadError`] when either cannot be read.
+pub fn shared(from: &Path, to: &Path) -> Result<Option<(Sequence, Hash)>, ReadError> {
+    shared_on(&(Arc::new(RealDisk::read_only(from)) as _), &(Arc::new(RealDisk::read_only(to)) as _))
+}
+
+/// Like [`shared`], on any disks.
+///
+/// # Errors
+///
+/// As [`shared`].
+pub fn shared_on(from: &Arc<dyn Disk>, to: &Arc<dyn Disk>) -> Result<Option<(Sequence, Hash)>, ReadError> {
+    let last = scan::segments(&**to)?.last().copied().unwrap_or(1);
+    let before = Sequence(last.saturating_sub(1));
+    let (ours, theirs) = (hash_of_on(Arc::clone(from), before)?, hash_of_on(Arc::clone(to), before)?);
+    let Some(hash) = ours.filter(|hash| theirs == Some(*hash)) else { return Ok(None) };
+    let mut shared = (before, hash);
+    let (mut ours, mut theirs) =
+        (read_after_on(Arc::clone(from), before), read_after_on(Arc::clone(to), before));
+    while let Some(copied) = theirs.next() {
+        let copied = copied?;
+        if ours.next().transpose()?.as_ref() != Some(&copied) {
+            return Ok(None);
+        }
+        if ours.hash() == theirs.hash() {
+            shared = (copied.0, ours.hash());
+        }
+    }
+    Ok(Some(shared))
 }
 
 /// Refuses a folder with segments that are not older ones of this journal.

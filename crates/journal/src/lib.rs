@@ -44,7 +44,7 @@ mod upkeep;
 mod verify;
 mod writer;
 
-pub use copy::{Copied, copy, copy_on};
+pub use copy::{Copied, copy, copy_on, shared, shared_on};
 pub use disk::{Disk, RealDisk, SegmentFile, is_in_use};
 pub use fault::{AppendError, Failure, Fault, OpenError, ReadError};
 pub use format::Hash;

@@ -41,7 +41,9 @@ mod slot;
 mod sync;
 mod torus;
 
-use model::{Certificates, IncidentId, OrgUnitCode, Place, ResponderId, Skills, Timestamp, TravelMode};
+use model::{
+    Certificates, IncidentId, Millis, OrgUnitCode, Place, ResponderId, Skills, Timestamp, TravelMode,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -124,6 +126,8 @@ pub struct Roster {
     coverage: Coverage,
     /// Fixes before this, in milliseconds, are stale.
     stale_before: AtomicI64,
+    /// By how much the time of decisions is ahead of the calendar, in milliseconds.
+    ahead: AtomicI64,
 }
 
 impl Roster {
@@ -137,6 +141,7 @@ impl Roster {
             cells: Cells::new(responders + 1, Torus::new(responders, size.cell)),
             coverage: Coverage::new(),
             stale_before: AtomicI64::new(i64::MIN),
+            ahead: AtomicI64::new(0),
         }
     }
 
@@ -252,6 +257,18 @@ impl Roster {
                 Reported::Newest
             }
         }
+    }
+
+    /// Takes note that the time of decisions is ahead of the calendar by so much, after somebody had set a clock wrong.
+    pub fn set_ahead(&self, ahead: Millis) {
+        // Relaxed: a certificate that ends a moment later or sooner does no harm.
+        self.ahead.store(ahead.0, Ordering::Relaxed);
+    }
+
+    /// When it is by the calendar, by which certificates end, at `now` by the time of decisions.
+    #[must_use]
+    pub fn calendar(&self, now: Timestamp) -> Timestamp {
+        now + Millis(self.ahead.load(Ordering::Relaxed).saturating_neg())
     }
 
     /// Declares fixes before `stale_before` too old: their owners count as being at their base, or cannot be asked when

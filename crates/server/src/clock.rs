@@ -1,4 +1,8 @@
 //! The clock: what time is it, in a way that never jumps?
+//!
+//! Decisions and waits go by one clock that never runs backwards, across restarts too: so it may be ahead of the machine's,
+//! when that was set back, or was ahead in an earlier run. Devices and apps know nothing of it. What their clocks say is
+//! put on ours by as much as ours is ahead, or a press of this moment would look old, and nobody would be sent.
 
 use std::{
     sync::{
@@ -18,26 +22,27 @@ pub(crate) struct Clock {
     started: Instant,
     /// In milliseconds since 1970.
     started_at: Arc<AtomicI64>,
-    /// By how much it was put forward, in milliseconds.
-    ahead: Arc<AtomicI64>,
     /// The latest time known when it started, in milliseconds since 1970.
     known: Arc<AtomicI64>,
 }
 
 /// China has one time zone, eight hours ahead of UTC, without daylight saving time.
 const CHINA: Offset = Offset::constant(8);
+/// Two clocks of which nobody has set one never come so far apart.
+const APART: Millis = Millis::from_seconds(1);
+/// How far it may be ahead of the machine's clock before somebody is told.
+const FAR_AHEAD: Millis = Millis::from_seconds(120);
+
+/// What the machine's clock says; somebody may set it at any time.
+pub(crate) fn machine_time() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+}
 
 impl Clock {
     /// Starts the clock at the system's time.
     pub(crate) fn start() -> Self {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        let millis = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
-        Self {
-            started: Instant::now(),
-            started_at: Arc::new(millis.into()),
-            ahead: Arc::default(),
-            known: Arc::default(),
-        }
+        Self { started: Instant::now(), started_at: Arc::new(machine_time().0.into()), known: Arc::default() }
     }
 
     /// Puts the clock forward so that it is not before `latest`, and says by how much. For the start, before anything is
@@ -50,7 +55,6 @@ impl Clock {
         let behind = Millis((latest - self.now()).0.max(0));
         // Relaxed: whoever reads it was started after this or is told of it by the one who was.
         self.started_at.fetch_add(behind.0, Ordering::Relaxed);
-        self.ahead.fetch_add(behind.0, Ordering::Relaxed);
         behind
     }
 
@@ -61,9 +65,30 @@ impl Clock {
         Timestamp(self.known.load(Ordering::Relaxed)) + Millis(elapsed)
     }
 
-    /// By how much it is ahead of the system's clock at the start.
+    /// By how much it is ahead of what the machine's clock says now; 0 when it is not.
     pub(crate) fn ahead(&self) -> Millis {
-        Millis(self.ahead.load(Ordering::Relaxed))
+        Millis((self.now() - machine_time()).0.max(0))
+    }
+
+    /// The moment on this clock that another one, which goes as the machine's does, calls `theirs`.
+    ///
+    /// When the machine's clock is ahead of this one nothing is added: `theirs` then looks later than it was, never older.
+    pub(crate) fn on_ours(&self, theirs: Timestamp) -> Timestamp {
+        let ahead = self.ahead();
+        if ahead < APART { theirs } else { theirs + ahead }
+    }
+
+    /// What is wrong and what to do, while it is far ahead of the machine's clock.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        let ahead = self.ahead();
+        (ahead > FAR_AHEAD).then(|| {
+            format!(
+                "{} s ahead of this machine's clock, which was set back, or was ahead in an earlier run. If the \
+                 machine's clock is wrong now, set it, then start again. If it is right, nothing has to be done: devices \
+                 and apps are judged by it, timers keep their length, and only the times shown stay ahead",
+                ahead.0 / 1000
+            )
+        })
     }
 
     /// The time now.
@@ -102,10 +127,25 @@ mod tests {
         let hour = Millis::from_seconds(3600);
         let moved = clock.not_before(before + hour);
         assert!(moved.0 > hour.0 - 60_000 && moved.0 <= hour.0, "{moved:?}");
-        assert_eq!((clock.ahead(), copy.ahead()), (moved, moved));
+        assert!((copy.ahead().0 - moved.0).abs() < 60_000, "{:?}", copy.ahead());
         assert!(copy.now() >= before + hour);
         let soon = copy.now() + Millis(50);
         let wait = clock.instant(soon) - Instant::now();
         assert!(wait <= Duration::from_millis(50), "waits keep their length");
+    }
+
+    #[test]
+    fn what_a_right_clock_says_now_is_now_on_ours_however_far_it_is_ahead() {
+        let clock = Clock::start();
+        assert_eq!(clock.trouble(), None);
+        for days in [0, 1, 400] {
+            clock.not_before(machine_time() + Millis::from_seconds(86_400 * days));
+            let off = (clock.now() - clock.on_ours(machine_time())).0.abs();
+            assert!(off < 60_000, "{days} days ahead it is off by {off} ms");
+        }
+        let told = clock.trouble().expect("it is told");
+        assert!(told.contains("nothing has to be done") && told.contains("set it"), "{told}");
+        let lie = clock.on_ours(Timestamp(i64::MAX));
+        assert_eq!(lie, Timestamp(i64::MAX));
     }
 }

@@ -53,6 +53,7 @@ impl Ingest {
     pub(crate) fn command_of(&self, signal: Signal, arrival: Arrival<'_>) -> Option<Command> {
         metrics::signal(&signal.content);
         let now = self.clock.now();
+        let occurred_at = signal.occurred_at.map(|theirs| self.clock.on_ours(theirs));
         if !arrival.retained {
             self.presence.heard(&signal, now, &self.directory);
         }
@@ -76,7 +77,7 @@ impl Ingest {
             }
             Content::Cancel => {
                 let key = key_of(&signal, "cancel", arrival);
-                let (device, occurred_at) = (signal.device, signal.occurred_at);
+                let (device, occurred_at) = (signal.device, occurred_at);
                 return Some(Command::Cancel { subject, device, key, occurred_at });
             }
             Content::Telemetry { .. } | Content::Heartbeat { .. } => return None,
@@ -91,7 +92,7 @@ impl Ingest {
             kind,
             source_id: signal.source_id,
             topic: arrival.topic.to_owned(),
-            device_time: signal.occurred_at,
+            device_time: occurred_at,
             received_at: now,
             place: signal.place,
             detail,

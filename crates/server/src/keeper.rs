@@ -18,7 +18,13 @@ use journal::{Journal, Sequence};
 use model::{Millis, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock::Clock, config::JournalConfig, metrics, node::Journals, replica::Replica};
+use crate::{
+    clock::{Clock, machine_time},
+    config::JournalConfig,
+    metrics,
+    node::Journals,
+    replica::Replica,
+};
 
 /// How often the keeper looks whether there is something to do.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -116,8 +122,8 @@ impl Keeper {
         if self.config.keep_days == 0 || stop.is_cancelled() {
             return;
         }
-        // One start with a clock that is years ahead must not cost all there is.
-        let now = self.clock.now().min(self.clock.at_least());
+        // One start with a clock that is years ahead must not cost all there is, nor must any after it.
+        let now = self.clock.now().min(self.clock.at_least()).min(machine_time());
         let oldest = now + Millis::from_seconds(-86_400 * i64::from(self.config.keep_days));
         let outcome = older_than(&self.folder, oldest, before)
             .and_then(|upto| journal::trim(&self.folder, upto).map_err(|error| error.to_string()));

@@ -52,6 +52,8 @@ pub(crate) fn describe() {
         "Notifications that wait, by target; `devices` are receipts"
     );
     describe_gauge!("anhu_notifications_dead", "Notifications that were given up, by target");
+    describe_counter!("anhu_notification_read_failures_total", "Times the outbox began to fail at reading");
+    describe_gauge!("anhu_notification_read_failing", "1 while the outbox cannot read the journal");
     describe_counter!(
         "anhu_slow_streams_cut_total",
         "Streams of responders cut because they did not keep up"
@@ -77,6 +79,7 @@ pub(crate) fn describe() {
     describe_gauge!("anhu_devices_online", "Devices whose last word was that they are online");
     describe_gauge!("anhu_watchers", "Streams open, by who watches");
     describe_gauge!("anhu_engine_room", "Commands that can still be queued");
+    describe_gauge!("anhu_clock_ahead_seconds", "By how much time is ahead of the machine's clock");
     describe_gauge!("anhu_front_door_connections", "Devices connected");
 }
 
@@ -365,10 +368,30 @@ pub(crate) fn news_lost(events: usize) {
     counter!("anhu_notification_news_lost_total").increment(events as u64);
 }
 
-/// Part of the journal cannot be read back for the outbox.
+/// A record of the journal is of a form that the outbox does not know.
 pub(crate) fn news_unreadable(why: &str) {
-    tracing::error!(why, "the outbox cannot read a part of the journal; nobody outside is told of it");
+    tracing::error!(
+        why,
+        "the outbox does not understand a record of the journal; nobody outside is told of it"
+    );
     counter!("anhu_notification_news_lost_total").increment(1);
+}
+
+/// The outbox has begun to fail at reading the journal from this record on.
+pub(crate) fn news_waits(from: u64, why: &str) {
+    tracing::error!(
+        from,
+        why,
+        "the outbox cannot read the journal; it tries again, and tells what is new meanwhile"
+    );
+    counter!("anhu_notification_read_failures_total").increment(1);
+    gauge!("anhu_notification_read_failing").set(1.0);
+}
+
+/// The outbox can read the journal again.
+pub(crate) fn news_readable() {
+    tracing::info!("the outbox can read the journal again");
+    gauge!("anhu_notification_read_failing").set(0.0);
 }
 
 /// Said once, for nothing is kept any more until the next start. It is worked out again from the journal then, so nothing
@@ -408,6 +431,14 @@ pub(crate) fn link(name: &str, event: &'static str) {
     counter!("anhu_link_events_total", "link" => name.to_owned(), "event" => event).increment(1);
 }
 
+/// Time has come to be far ahead of the machine's clock, or is so no more.
+pub(crate) fn clock(trouble: Option<&str>) {
+    match trouble {
+        Some(trouble) => tracing::error!("time is {trouble}"),
+        None => tracing::info!("time is not ahead of this machine's clock any more"),
+    }
+}
+
 /// What is read rather than counted, just before `/metrics` answers.
 pub(crate) struct Levels {
     pub(crate) incidents_open: usize,
@@ -415,6 +446,7 @@ pub(crate) struct Levels {
     pub(crate) consoles: usize,
     pub(crate) responders: usize,
     pub(crate) engine_room: usize,
+    pub(crate) clock_ahead: Millis,
 }
 
 pub(crate) fn levels(levels: &Levels, door: &frontdoor::Counters) {
@@ -423,6 +455,7 @@ pub(crate) fn levels(levels: &Levels, door: &frontdoor::Counters) {
     gauge!("anhu_watchers", "who" => "console").set(levels.consoles as f64);
     gauge!("anhu_watchers", "who" => "responder").set(levels.responders as f64);
     gauge!("anhu_engine_room").set(levels.engine_room as f64);
+    gauge!("anhu_clock_ahead_seconds").set(levels.clock_ahead.0 as f64 / 1000.0);
     for (event, count) in door.all() {
         if event == "connections_now" {
             gauge!("anhu_front_door_connections").set(count as f64);

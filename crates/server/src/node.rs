@@ -20,7 +20,6 @@ use crate::{
     ingest::Ingest,
     link::Link,
     metrics::{self, Levels},
-    opening::CLOCK_BEHIND,
     outbox::Outbox,
     outlet::Settled,
     policies::Policies,
@@ -128,11 +127,8 @@ impl Node {
             };
             part(&format!("link {}", link.name()), link.is_up() && !degraded, detail.to_owned())
         }));
-        let ahead = self.clock.ahead();
-        if ahead > CLOCK_BEHIND {
-            let told = format!("{} s ahead of this machine's, which was set back", ahead.0 / 1000);
-            parts.push(part("clock", false, told));
-        }
+        // Alerts are judged by the machine's clock all the same.
+        parts.extend(self.clock.trouble().map(|told| part("clock", false, told)));
         // Alerts are taken and dispatched all the same.
         let (healthy, detail) = self.outbox.health();
         parts.push(part("notifications", healthy, detail));
@@ -154,6 +150,7 @@ impl Node {
             consoles,
             responders,
             engine_room: self.engine.room(),
+            clock_ahead: self.clock.ahead(),
         };
         metrics::levels(&levels, self.door.counters());
     }

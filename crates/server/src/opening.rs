@@ -10,7 +10,7 @@ use std::{
 use anyhow::Context as _;
 use dispatch::State;
 use journal::{Journal, Notice, OpenError, OpenReport, Options, RealDisk, Sequence, Start};
-use model::{Millis, Place};
+use model::{Millis, Place, Timestamp};
 use roster::{Roster, Size};
 use store::{Store, StoreError};
 use tokio::sync::Notify;
@@ -25,8 +25,8 @@ use crate::{
     trap,
 };
 
-/// How far the machine's clock may be behind the journal at the start before somebody is told.
-pub(crate) const CLOCK_BEHIND: Millis = Millis::from_seconds(120);
+/// After so long without a decision a start asks whether the machine's clock is right.
+const LONG_AWAY: Millis = Millis::from_seconds(24 * 3600);
 
 /// Where the parts of a node lie in its data folder.
 pub(crate) struct Folders {
@@ -94,7 +94,7 @@ pub(crate) fn open_registry(
             .map(|(journal, report)| (journal, report, news))
     };
     let (journal, report, news) =
-        open(applied, &mut state).map_err(|error| of_another_journal(error, folders, "registry"))?;
+        open(applied, &mut state).map_err(|error| of_another_journal(error, folders))?;
     tell_opened("registry", &report);
     // The roster's cells are as large as suits where people start from.
     let bases: Vec<Place> = state.responders(None).filter_map(|known| state.base_of(known.id)).collect();
@@ -133,33 +133,57 @@ pub(crate) fn open_dispatch(
             outlet.take(notice);
         })
     });
-    let (journal, report) = opened.map_err(|error| of_another_journal(error, folders, "dispatch"))?;
+    let (journal, report) = opened.map_err(|error| without_a_checkpoint(error, &folder))?;
     tell_opened("dispatch", &report);
-    let ahead = clock.not_before(replica.latest);
-    if ahead > CLOCK_BEHIND {
-        let ahead_s = ahead.0 / 1000;
-        tracing::error!(
-            ahead_s,
-            "the clock of this machine was set back behind the last decision in the journal; time goes \
-                                  on from there: set the clock, then start again when nothing is open"
-        );
-    }
+    tell_long_away(clock.now(), replica.latest);
+    clock.not_before(replica.latest);
     Ok((replica.state, journal))
 }
 
-/// Why a journal cannot be opened. A state store that does not belong to it is moved away by hand, so that nobody loses a
-/// newer journal by restoring an older one unawares.
-fn of_another_journal(error: OpenError, folders: &Folders, name: &str) -> anyhow::Error {
-    let foreign = matches!(error, OpenError::Ahead { .. } | OpenError::Behind { .. }) && name == "registry";
+/// A clock that is far ahead looks like a long absence, and nothing but this shows it.
+fn tell_long_away(now: Timestamp, latest: Timestamp) {
+    let away = now - latest;
+    if latest > Timestamp(0) && away > LONG_AWAY {
+        let hours = away.0 / 3_600_000;
+        tracing::warn!(
+            hours,
+            "by the clock of this machine nothing was decided for so long: if this server was not off, that clock is ahead. \
+             Set it at once: until then alerts with the right time look late, and they wait for an operator"
+        );
+    }
+}
+
+/// Why the dispatch journal cannot be opened. When old records were removed, it can be only from a checkpoint.
+fn without_a_checkpoint(error: OpenError, folder: &Path) -> anyhow::Error {
+    let OpenError::Behind { oldest, .. } = error else {
+        return anyhow::Error::from(error).context("the dispatch journal cannot be opened");
+    };
+    let remedy = match Replica::unknown(folder) {
+        Some((sequence, version)) => format!(
+            "the checkpoint of record {sequence} has form {version}, which this version of Anhu cannot read: start the version \
+             that wrote it. Before another upgrade see in its notes whether it reads form {version}; if not, it can start \
+             only where records were never removed (keep_days = 0)"
+        ),
+        None => "no checkpoint beside it can be read: restore a backup (anhu restore)".to_owned(),
+    };
+    anyhow::Error::from(error).context(format!(
+        "the dispatch journal cannot be opened: its records before {oldest} were removed (keep_days), and {remedy}"
+    ))
+}
+
+/// Why the registry journal cannot be opened. A state store that does not belong to it is moved away by hand, so that
+/// nobody loses a newer journal by restoring an older one unawares.
+fn of_another_journal(error: OpenError, folders: &Folders) -> anyhow::Error {
+    let foreign = matches!(error, OpenError::Ahead { .. } | OpenError::Behind { .. });
     let error = anyhow::Error::from(error);
     if foreign {
         let folder = folders.store().display().to_string();
         return error.context(format!(
-            "the {name} journal and the state store do not belong together: move {folder} away and start again, and \
+            "the registry journal and the state store do not belong together: move {folder} away and start again, and \
              it is built anew from the journal"
         ));
     }
-    error.context(format!("the {name} journal cannot be opened"))
+    error.context("the registry journal cannot be opened")
 }
 
 fn tell_opened(name: &str, report: &OpenReport) {

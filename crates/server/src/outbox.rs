@@ -111,8 +111,8 @@ pub(crate) fn start(
          store's folder away and start again, and it is built anew from the journal"
     );
     let (requests_in, requests) = mpsc::channel(REQUESTS);
-    let outbox = Outbox { requests: requests_in, states: Arc::default() };
     let reader = Reader::new(intake, journal, found.applied.min(found.receipts_applied), head);
+    let outbox = Outbox { requests: requests_in, states: Arc::default(), trouble: reader.trouble() };
     let give_up_after = millis(give_up_after_s * 1000);
     let parts = Parts { clock, board, door, links, engine, store, give_up_after };
     let states = Arc::clone(&outbox.states);

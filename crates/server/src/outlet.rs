@@ -83,7 +83,7 @@ impl Outlet {
                 let change = Change { sequence: released.sequence.0, at, durable_at, events: &events };
                 self.show(change);
                 let (sequence, durable) = (released.sequence.0, durable_at.is_some());
-                self.outbox.tell(News { sequence, at, durable, events });
+                self.outbox.tell(News { sequence, at, durable, read_back: false, events });
             }
             trap::at(trap::Place::Told);
             for Reply { done, verdicts } in replies {

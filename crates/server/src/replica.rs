@@ -12,8 +12,9 @@ use journal::{Hash, ReplayError, Sequence, Start, checkpoint};
 use model::Timestamp;
 use views::{Board, Change};
 
-/// The version of a checkpoint's form. Raise it when what is in [`State`] changes: checkpoints of another one are left
-/// aside, and older records are read instead.
+/// The version of a checkpoint's form. Raise it when what is in [`State`] changes, and keep a reader of the form before
+/// beside the new one: where old records are removed (`keep_days`), a checkpoint is all that is left of them. The tests
+/// below hold one of each form. Checkpoints that cannot be read are left aside, and older records are read instead.
 const VERSION: u32 = 2;
 
 /// The state and the board after some record.
@@ -60,6 +61,16 @@ impl Replica {
         (Self::nothing(), Start::default())
     }
 
+    /// The newest checkpoint beside the journal in `folder` that is of a form which this program cannot read: up to which
+    /// record it goes, and the version of its form.
+    pub(crate) fn unknown(folder: &Path) -> Option<(Sequence, u32)> {
+        let mut kept = checkpoint::newest(folder).filter_map(Result::ok);
+        kept.find_map(|kept| {
+            let version = version_of(&kept.state)?;
+            (version != VERSION).then_some((kept.sequence, version))
+        })
+    }
+
     /// Before the first record.
     fn nothing() -> Self {
         let (state, board) = (State::default(), Arc::default());
@@ -67,9 +78,7 @@ impl Replica {
     }
 
     fn read(applied: Sequence, bytes: &[u8]) -> Option<Self> {
-        // The version stands first, so that nothing of another form is read.
-        let (version, _) = postcard::take_from_bytes::<u32>(bytes).ok()?;
-        if version != VERSION {
+        if version_of(bytes)? != VERSION {
             return None;
         }
         let Kept { at, state, board, .. } = postcard::from_bytes(bytes).ok()?;
@@ -96,5 +105,67 @@ impl Replica {
         let kept = Kept { version: VERSION, at: self.latest, state: self.state, board };
         let bytes = postcard::to_stdvec(&kept).context("the state cannot be written down")?;
         Ok(checkpoint::write(folder, self.applied, hash, &bytes)?)
+    }
+}
+
+/// The version stands first, so that nothing of another form is read.
+fn version_of(bytes: &[u8]) -> Option<u32> {
+    postcard::take_from_bytes::<u32>(bytes).ok().map(|(version, _)| version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A checkpoint of every form that there was.
+    const FORMS: &[&str] = &["checkpoint_form_2"];
+
+    fn fixtures(name: &str) -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures").join(name)
+    }
+
+    /// What the records of the first form tell. Kept, it is the fixture of another form of the checkpoint.
+    fn as_the_records_tell() -> (Replica, Hash) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (name, from) = ("00000000000000000001.seg", fixtures("first_form/journal/dispatch"));
+        let segment = folder.path().join(name);
+        std::fs::copy(from.join(name), &segment).expect("the segment");
+        // It was cut behind the last record.
+        let file = std::fs::OpenOptions::new().write(true).open(&segment).expect("the segment");
+        file.set_len(16 << 20).expect("its whole length");
+        let (mut replica, mut records) = (Replica::nothing(), journal::read(folder.path()));
+        for record in records.by_ref() {
+            let (sequence, bytes) = record.expect("sound");
+            replica.apply(sequence, &bytes).expect("known");
+        }
+        (replica, records.hash())
+    }
+
+    #[test]
+    fn a_checkpoint_of_each_form_so_far_says_what_the_records_before_it_say() {
+        let (told, hash) = as_the_records_tell();
+        for form in FORMS {
+            let folder = fixtures(form);
+            let (kept, start) = Replica::newest(&folder);
+            assert_eq!((kept.applied, start.after), (told.applied, told.applied), "{form} is read");
+            assert_eq!((start.hash, kept.latest), (Some(hash), told.latest), "{form}");
+            assert_eq!(kept.state, told.state, "{form}");
+            assert_eq!(kept.board.snapshot(), told.board.snapshot(), "{form}");
+        }
+    }
+
+    #[test]
+    fn what_this_program_keeps_it_reads_and_what_it_cannot_read_it_names() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (told, hash) = as_the_records_tell();
+        let (state, applied) = (told.state.clone(), told.applied);
+        told.keep(folder.path(), hash).expect("kept");
+        assert_eq!(Replica::newest(folder.path()).0.state, state);
+        assert_eq!(Replica::unknown(folder.path()), None);
+        let mut other = postcard::to_stdvec(&(VERSION + 1)).expect("a form");
+        other.extend([1, 2, 3]);
+        checkpoint::write(folder.path(), Sequence(applied.0 + 1), hash, &other).expect("written");
+        assert_eq!(Replica::newest(folder.path()).0.applied, applied, "the one before it");
+        assert_eq!(Replica::unknown(folder.path()), Some((Sequence(applied.0 + 1), VERSION + 1)));
     }
 }

@@ -99,6 +99,7 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         outbox: feed,
     };
     let (state, journal) = open_dispatch(&folders, recovered, outlet, Alarm(stop_threads.clone()))?;
+    roster.set_ahead(clock.ahead());
     watchdog::enrol(&roster);
     let head = journal.durable().0;
     dispatch::catch_up(&roster, &state);
@@ -311,13 +312,20 @@ async fn reload_on(mut hangups: Signal, node: Arc<Node>) {
     }
 }
 
-/// Puts those whose position became too old at their station.
+/// Puts those whose position became too old at their station, and looks at the clock.
 async fn sweep(node: Arc<Node>, fresh_s: u32) {
     let fresh = Millis::from_seconds(i64::from(fresh_s));
     let mut ticks = tokio::time::interval(SWEEP);
+    let mut was_ahead = false;
     loop {
         ticks.tick().await;
+        node.roster.set_ahead(node.clock.ahead());
         node.roster.sweep(node.clock.now() + Millis(-fresh.0));
+        let trouble = node.clock.trouble();
+        if trouble.is_some() != was_ahead {
+            was_ahead = trouble.is_some();
+            metrics::clock(trouble.as_deref());
+        }
     }
 }
 

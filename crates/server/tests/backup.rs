@@ -6,10 +6,11 @@ mod server;
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
-use journal::{Journal, Notice, Options, Sequence, checkpoint};
+use journal::{Disk as _, Journal, Notice, Options, Sequence, checkpoint, testing::FaultyDisk};
 use server::{Said, Server, anhu, run};
 use tempfile::TempDir;
 use wire::v1;
@@ -109,6 +110,54 @@ fn a_server_that_lost_its_disk_comes_back_from_a_backup_that_was_taken_while_it_
         registry.list_responders(v1::ListRespondersRequest::default()).await.expect("responders")
     });
     assert_eq!(responders.into_inner().responders.len(), 3);
+}
+
+/// Puts what is on this disk into a folder.
+fn lay_out(disk: &FaultyDisk, folder: &Path) {
+    let _ = fs::remove_dir_all(folder);
+    fs::create_dir_all(folder).expect("a folder");
+    for name in disk.list().expect("listed") {
+        fs::write(folder.join(&name), disk.bytes(&name)).expect("written");
+    }
+}
+
+#[test]
+fn a_backup_taken_while_the_disk_refused_is_gone_on_with_once_it_has_recovered() {
+    let place = Place::new();
+    write(&place, 20);
+    let disk = FaultyDisk::new();
+    // It is tried again only when it is closed.
+    let retry_after = Duration::from_secs(3600);
+    let options = Options { segment_bytes: 4096, ballast_bytes: 0, retry_after, ..Options::default() };
+    let (tell, told) = std::sync::mpsc::channel();
+    let sink = move |_: Notice<'_, ()>| {
+        // The test hears no more at the end.
+        let _ = tell.send(());
+    };
+    let opened = Journal::open_on(Arc::new(disk.clone()), options, Sequence(0), |_, _| Ok(()), sink);
+    let journal = opened.expect("opens").0;
+    for sequence in 1..=7 {
+        // The last one is refused.
+        if sequence == 7 {
+            disk.fail_sync_in(0);
+        }
+        journal.append(&payload(sequence), ()).expect("appended");
+        told.recv().expect("released");
+    }
+    lay_out(&disk, &place.dispatch("data"));
+    assert!(ok(place.back_up()).contains("dispatch 7 "));
+    ok(place.restore(&[]));
+    fs::remove_dir_all(place.path("restored")).expect("removed");
+
+    journal.append(&payload(8), ()).expect("appended");
+    journal.close().expect("the disk takes everything");
+    lay_out(&disk, &place.dispatch("data"));
+    let said = place.back_up();
+    assert!(said.err.contains("1 records of the dispatch journal after 6"), "{}", said.err);
+    assert!(ok(said).contains("dispatch 8 "));
+    ok(place.restore(&[]));
+    let restored = journal::verify(&place.dispatch("restored"));
+    assert!(restored.fault.is_none() && restored.head == Sequence(8), "{restored:?}");
 }
 
 #[test]

@@ -71,6 +71,35 @@ fn roster_of(people: &[Somebody]) -> Roster {
     roster
 }
 
+#[test]
+fn a_certificate_ends_by_the_calendar_also_while_the_time_of_decisions_is_ahead_of_it() {
+    let file: PolicyFile = toml::from_str(include_str!("../../../../config/policy.toml")).expect("a policy");
+    let policy = Policy::new(&file, "").expect("without fault");
+    let one = |expires_in| Somebody {
+        north: 100.0,
+        east: 0.0,
+        travels: TravelMode::ALL[0],
+        unit: VILLAGE,
+        expires_in: Some(expires_in),
+        job_ended_s_ago: None,
+        on_duty: true,
+    };
+    let roster = roster_of(&[one(1), one(-1)]);
+    let plan = policy.plan(Kind::Fall, Priority::P1);
+    let skills = Skills::NONE.with(Skill::Lift);
+    let wanted = Wanted { at: elder_at(), org_unit: None, skills, plan, excluded: &[] };
+    let year = Millis::from_seconds(400 * 86_400);
+    let asked = |now| {
+        let outlook = Outlook { roster: &roster, policy: &policy, now };
+        let ranked = outlook.rank(&wanted, Millis::from_seconds(3600), 5).ranked;
+        ranked.iter().map(|ranked| ranked.responder).collect::<Vec<_>>()
+    };
+    assert_eq!(asked(NOW), [ResponderId(0)]);
+    assert_eq!(asked(NOW + year), []);
+    roster.set_ahead(year);
+    assert_eq!(asked(NOW + year), [ResponderId(0)], "a clock that was wrong takes nobody's certificate");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 400, ..ProptestConfig::default() })]
 

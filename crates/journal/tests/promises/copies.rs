@@ -3,7 +3,7 @@
 use crate::rig::{Rig, check_read, eager, journal_of, payload};
 use crate::watched::Watched;
 use journal::testing::{FaultyDisk, PowerCut};
-use journal::{Copied, Disk, Journal, Notice, Sequence, UpkeepError};
+use journal::{Copied, Disk, Hash, Journal, Notice, Outcome, Sequence, UpkeepError};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -94,6 +94,52 @@ fn a_copy_of_another_journal_or_of_a_later_time_is_refused_and_not_touched() {
     journal::trim_on(&disk, Sequence(280)).expect("trimmed");
     let refused = copy(&disk, &to).expect_err("refused");
     assert!(matches!(refused, UpkeepError::Foreign { .. }), "{refused}");
+}
+
+#[test]
+fn a_copy_taken_before_a_failed_flush_was_mended_is_gone_on_with() {
+    for durable in [0, 3, 40] {
+        let (disk, to) = (FaultyDisk::new(), FaultyDisk::new());
+        let shared = || {
+            journal::shared_on(&(Arc::new(disk.clone()) as _), &(Arc::new(to.clone()) as _)).expect("sound")
+        };
+        let rig = Rig::open(Arc::new(disk.clone())).expect("opens");
+        rig.write_durably(durable);
+        disk.fail_sync_in(0);
+        assert!(matches!(rig.write(), Outcome::NotDurable(_)));
+        let first = copy(&disk, &to).expect("copied");
+        assert_eq!(first.head, Sequence(durable + 1), "it lies in the old file, unflushed");
+        assert_eq!(shared(), Some((first.head, first.head_hash)));
+        // The disk is tried once more, and takes it, in another segment.
+        rig.journal.close().expect("closes");
+        let (last, hash) = shared().expect("the journal holds all of the copy");
+        assert_eq!((last, hash == first.head_hash), (Sequence(durable), false));
+        append(&disk, 20);
+        let second = copy(&disk, &to).expect("copied");
+        assert_eq!(second.head, Sequence(durable + 21));
+        assert_eq!(shared(), Some((second.head, second.head_hash)));
+        check_read(&to, 1, durable + 21);
+    }
+}
+
+#[test]
+fn a_copy_that_holds_a_record_which_the_journal_does_not_shares_nothing_with_it() {
+    let (disk, to) = (journal_of(100), FaultyDisk::new());
+    let shared = |disk: &FaultyDisk| {
+        journal::shared_on(&(Arc::new(disk.clone()) as _), &(Arc::new(to.clone()) as _)).expect("sound")
+    };
+    assert_eq!(shared(&disk), Some((Sequence(0), Hash::default())), "an empty copy");
+    let older = disk.after(PowerCut::LosesNothing);
+    append(&disk, 1);
+    let copied = copy(&disk, &to).expect("copied");
+    assert_eq!(shared(&disk), Some((copied.head, copied.head_hash)));
+    assert_eq!(shared(&older), None, "it ends before");
+    let rig = Rig::open(Arc::new(older.clone())).expect("opens");
+    rig.journal.append(b"something else", 0).expect("appended");
+    rig.journal.close().expect("closes");
+    assert_eq!(shared(&older), None, "another record at the same place");
+    assert_eq!(shared(&journal_of(200)), None, "another journal");
+    assert_eq!(shared(&FaultyDisk::new()), None);
 }
 
 #[test]

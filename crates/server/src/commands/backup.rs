@@ -91,6 +91,10 @@ impl Manifest {
         self.journals.iter().find(|held| held.name == stream.name())
     }
 
+    fn held_mut(&mut self, stream: Stream) -> Option<&mut Held> {
+        self.journals.iter_mut().find(|held| held.name == stream.name())
+    }
+
     /// Writes it such that there is always a whole one.
     fn write(&self, folder: &Path) -> anyhow::Result<()> {
         let (path, unfinished) = (folder.join(MANIFEST), folder.join("backup.toml.new"));
@@ -111,10 +115,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let data_dir = crate::config::load(&arguments.overrides)?.config.data_dir;
     let source = folders(&arguments.overrides)?;
     check_place(to, &data_dir)?;
-    let earlier = Manifest::read(to)?;
     let target = Folders::new(to);
-    if let Some(earlier) = &earlier {
-        check_goes_on(earlier, &source, to)?;
+    if let Some(mut earlier) = Manifest::read(to)? {
+        check_goes_on(&mut earlier, (&source, &target), to)?;
     }
     let mut journals = Vec::new();
     let mut written = 0;
@@ -164,23 +167,40 @@ fn check_place(to: &Path, data_dir: &Path) -> anyhow::Result<()> {
 }
 
 /// Refuses when the earlier backup holds records that the journals do not: they may be the only copy.
-fn check_goes_on(earlier: &Manifest, source: &Folders, to: &Path) -> anyhow::Result<()> {
+fn check_goes_on(
+    earlier: &mut Manifest,
+    (source, target): (&Folders, &Folders),
+    to: &Path,
+) -> anyhow::Result<()> {
+    let made_at = earlier.made_at.clone();
+    let mut shortened = false;
     for stream in Stream::ALL {
-        let Some(held) = earlier.held(stream) else { continue };
+        let Some(held) = earlier.held_mut(stream) else { continue };
         let folder = stream.folder(source);
-        let hash = journal::hash_of(&folder, Sequence(held.head))
-            .with_context(|| format!("record {} of {} cannot be read", held.head, folder.display()))?;
-        anyhow::ensure!(
-            hash.unwrap_or_default().to_string() == held.head_hash,
-            "the backup of {} in {} ends with record {}, which {} does not hold: it is of another server, or the server \
-             was restored from an older backup. Choose another folder, and keep this one",
-            earlier.made_at,
-            to.display(),
-            held.head,
-            folder.display()
+        let cannot = || format!("record {} of {} cannot be read", held.head, folder.display());
+        let hash = journal::hash_of(&folder, Sequence(held.head)).with_context(cannot)?;
+        if hash.unwrap_or_default().to_string() == held.head_hash {
+            continue;
+        }
+        let shared = journal::shared(&folder, &stream.folder(target)).with_context(cannot)?;
+        let (head, hash) = shared.with_context(|| {
+            format!(
+                "the backup of {made_at} in {} ends with record {}, which {} does not hold: it is of another server, or \
+                 the server was restored from an older backup. Choose another folder, and keep this one",
+                to.display(),
+                held.head,
+                folder.display()
+            )
+        })?;
+        eprintln!(
+            "the {} records of the {} journal after {head} were not flushed yet when they were copied: they are copied anew",
+            held.head.saturating_sub(head.0),
+            stream.name()
         );
+        (held.head, held.head_hash, shortened) = (head.0, hash.to_string(), true);
     }
-    Ok(())
+    // Before anything is copied: an interrupted backup must not promise what is being replaced.
+    if shortened { earlier.write(to) } else { Ok(()) }
 }
 
 fn copy(stream: Stream, source: &Folders, target: &Folders) -> anyhow::Result<Copied> {

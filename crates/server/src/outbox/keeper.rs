@@ -103,8 +103,10 @@ pub(super) struct Keeper {
     /// Up to which records notifications and receipts were done with before the start.
     before: (u64, u64),
     sweep_at: Timestamp,
-    /// Old records are being read. What followed from them is not known yet, so no device is told.
+    /// Old records are being read, so it is not known yet what waits.
     behind: bool,
+    /// They will be read in a moment; until then no device is told what may be over.
+    keeps_order: bool,
     /// Other brokers that were there a moment ago.
     links_up: usize,
     /// The devices still to be looked at.
@@ -158,6 +160,7 @@ pub(super) fn open(
         before: (found.applied, found.receipts_applied),
         sweep_at: now,
         behind: reader.is_behind(),
+        keeps_order: reader.keeps_order(),
         links_up: 0,
         sweep: Vec::new(),
         again: VecDeque::new(),
@@ -183,7 +186,8 @@ impl Keeper {
             }
             let now = self.parts.clock.now();
             let was_behind = std::mem::replace(&mut self.behind, inbox.reader.is_behind());
-            if was_behind && !self.behind {
+            let kept_order = std::mem::replace(&mut self.keeps_order, inbox.reader.keeps_order());
+            if was_behind && !self.behind || kept_order && !self.keeps_order {
                 self.sweep_at = now;
             }
             self.look_at_deadlines(now);
@@ -249,11 +253,11 @@ impl Keeper {
             let Some(incident) = shown.map(Arc::clone) else { continue };
             let (sequence, at, durable) = (news.sequence, news.at, news.durable);
             if !durable || sequence > self.before.1 {
-                self.owe_receipts(event, durable, &incident, now);
+                self.owe_receipts((event, news), &incident, now);
             }
             if !durable || sequence > self.before.0 {
                 let happened = Happened { sequence, at, durable, index, event };
-                self.owe_notifications(happened, &incident, now);
+                self.owe_notifications(happened, news.read_back, &incident, now);
             }
         }
         if self.targets.iter().any(|target| target.waiting.len() > 0) {
@@ -266,10 +270,13 @@ impl Keeper {
         }
     }
 
-    fn owe_receipts(&mut self, event: &Event, durable: bool, incident: &v1::Incident, now: Timestamp) {
-        for (device, receipt) in receipts(event, durable, incident) {
+    fn owe_receipts(&mut self, (event, news): (&Event, &News), incident: &v1::Incident, now: Timestamp) {
+        for (device, mut receipt) in receipts(event, news.durable, incident) {
             if !receipt.stands(incident, now) {
                 continue;
+            }
+            if news.read_back {
+                receipt.come_to_now(incident);
             }
             let id = receipt.incident;
             let stands =
@@ -280,7 +287,13 @@ impl Keeper {
         }
     }
 
-    fn owe_notifications(&mut self, happened: Happened<'_>, incident: &v1::Incident, now: Timestamp) {
+    fn owe_notifications(
+        &mut self,
+        happened: Happened<'_>,
+        read_back: bool,
+        incident: &v1::Incident,
+        now: Timestamp,
+    ) {
         if self.subscriptions.is_empty() {
             return;
         }
@@ -290,14 +303,19 @@ impl Keeper {
             if delivery.useful_until <= now || !delivery.telling.stands(incident) {
                 continue;
             }
-            let warning = self.targets.get_mut(index).and_then(|target| target.push(delivery, now));
+            let Some(target) = self.targets.get_mut(index) else { continue };
+            let key = delivery.key;
+            let warning = target.push(delivery, now);
+            if read_back {
+                target.waiting.let_new_ones_first(&key, now);
+            }
             self.warn(warning);
         }
     }
 
     /// Publishes what a device has not heard and what is still so.
     fn tell_device(&mut self, device: &Arc<str>) {
-        if self.behind {
+        if self.keeps_order {
             return;
         }
         let now = self.parts.clock.now();

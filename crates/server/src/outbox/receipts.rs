@@ -52,6 +52,13 @@ impl Receipt {
             .into_bytes()
     }
 
+    /// Says what is true by now rather than what was true then: it was read back, and the device may have heard more.
+    pub(crate) fn come_to_now(&mut self, incident: &v1::Incident) {
+        if self.state == State::Received && somebody_goes(incident) {
+            self.state = State::HelperOnTheWay;
+        }
+    }
+
     /// Whether it is still so.
     pub(crate) fn stands(&self, incident: &v1::Incident, now: Timestamp) -> bool {
         match self.state {

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use model::{IncidentId, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{shelf::Kept, target::Target, waiting::Entry};
+use super::{feed::ReadTrouble, shelf::Kept, target::Target, waiting::Entry};
 
 /// What devices are called among the targets.
 pub(crate) const DEVICES: &str = "devices";
@@ -16,6 +16,8 @@ pub(crate) const DEVICES: &str = "devices";
 pub(crate) struct Outbox {
     pub(super) requests: mpsc::Sender<Request>,
     pub(super) states: Arc<ArcSwap<Vec<TargetState>>>,
+    /// Why the journal cannot be read just now.
+    pub(super) trouble: ReadTrouble,
 }
 
 /// A wish.
@@ -85,9 +87,12 @@ impl Outbox {
 
     /// Whether everything gets through, and in words.
     pub(crate) fn health(&self) -> (bool, String) {
-        let troubles: Vec<String> = self.targets().iter().filter_map(TargetState::trouble).collect();
+        let unread = self.trouble.load().as_deref().cloned();
+        let targets = self.targets();
+        let troubles: Vec<String> =
+            unread.into_iter().chain(targets.iter().filter_map(TargetState::trouble)).collect();
         if troubles.is_empty() {
-            let waiting: usize = self.targets().iter().map(|target| target.waiting).sum();
+            let waiting: usize = targets.iter().map(|target| target.waiting).sum();
             return (true, format!("{waiting} waiting"));
         }
         (false, troubles.join("; "))

@@ -146,6 +146,15 @@ impl Waiting {
         self.remove(&oldest)
     }
 
+    /// A delivery that was found out afterwards is tried after those that are owed since then, unless others of its
+    /// incident wait with it.
+    pub(crate) fn let_new_ones_first(&mut self, key: &Key, now: Timestamp) {
+        let Some(id) = self.entries.get(key).map(|entry| entry.lane) else { return };
+        if self.lanes.get(&id).is_some_and(|lane| lane.keys.len() == 1 && lane.due == AT_ONCE_DUE) {
+            self.set_due(id, now);
+        }
+    }
+
     /// The next to try at `now`, which is on its way from here on, until it is [settled](Self::settle).
     pub(crate) fn next(&mut self, now: Timestamp) -> Option<Delivery> {
         let at_once = if self.is_down() { 1 } else { AT_ONCE };

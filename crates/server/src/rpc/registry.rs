@@ -238,7 +238,7 @@ impl v1::registry_service_server::RegistryService for Registry {
         let v1::ListDevicesRequest { page_size: size, page_token, silent_since } = request.into_inner();
         let size = page_size(size)?;
         let after = page_start(&page_token, |token| DeviceId::new(token).ok())?;
-        let since = silent_since.as_ref().map(time_from_wire);
+        let since = silent_since.as_ref().map(|since| self.0.clock.on_ours(time_from_wire(since)));
         let read = move |app: &App, records: &State| {
             let wanted = |device: &&Device| since.is_none_or(|since| is_silent(app, records, device, since));
             let shown = |device: &Device| device_now(app, records, device);

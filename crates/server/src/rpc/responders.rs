@@ -164,7 +164,8 @@ impl Responders {
         let Ok(responder) = Name::responder("responder", &position.responder) else { return false };
         let Ok(Some(place)) = place_from_request("place", position.place.as_ref()) else { return false };
         let now = self.0.clock.now();
-        let fix_at = position.fix_at.as_ref().map_or(now, time_from_wire);
+        let on_ours = |fix_at| self.0.clock.on_ours(time_from_wire(fix_at));
+        let fix_at = position.fix_at.as_ref().map_or(now, on_ours);
         let fix_at = if fix_at - now > CLOCK_AHEAD { now } else { fix_at };
         match self.0.roster.report(responder, place, fix_at) {
             Reported::Newest => true,

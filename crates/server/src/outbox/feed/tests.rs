@@ -11,7 +11,7 @@ fn closed(incident: u64) -> Vec<Event> {
 }
 
 fn news(sequence: u64, durable: bool) -> News {
-    News { sequence, at: Timestamp(1), durable, events: closed(sequence) }
+    News { sequence, at: Timestamp(1), durable, read_back: false, events: closed(sequence) }
 }
 
 /// A journal with so many records, all of them durable and more to come.
@@ -89,4 +89,69 @@ async fn what_the_disk_refused_comes_out_and_moves_no_mark() {
     feed.tell(news(7, false));
     assert_eq!(read(&mut reader, 7).await, [6, 7]);
     assert_eq!(reader.seen(), 5);
+}
+
+#[tokio::test]
+async fn what_is_new_does_not_wait_for_a_long_way_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let head = 20 * AT_A_TIME as u64;
+    let _writing = journal(folder.path(), head + 9);
+    let (feed, intake) = feed();
+    let mut reader = Reader::new(intake, folder.path(), 0, head);
+    reader.in_order_for = Duration::ZERO;
+    assert!(reader.is_behind() && !reader.keeps_order());
+    let mut all = Vec::new();
+    for new in [head + 1, head + 2, head + 5] {
+        feed.tell(news(new, true));
+        let some: Vec<u64> = reader.next().await.expect("more").iter().map(|one| one.sequence).collect();
+        assert_eq!(some.first(), Some(&new), "it goes first");
+        assert!(reader.seen() < head, "a crash reads the rest again");
+        all.extend(some);
+    }
+    while reader.is_behind() {
+        all.extend(reader.next().await.expect("more").iter().map(|one| one.sequence));
+    }
+    feed.tell(news(head + 4, true));
+    feed.tell(news(head + 6, true));
+    all.extend(read(&mut reader, head + 6).await);
+    assert_eq!(reader.seen(), head + 6);
+    all.sort_unstable();
+    assert_eq!(all, (1..=head + 6).collect::<Vec<_>>(), "each once");
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_long_way_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let _writing = journal(folder.path(), 1000);
+    let (feed, intake) = feed();
+    let mut reader = Reader::new(intake, folder.path(), 0, 1000);
+    reader.in_order_for = Duration::ZERO;
+    let some = reader.next().await.expect("more");
+    drop(feed);
+    assert!(reader.next().await.is_none());
+    assert_eq!(reader.seen(), some.len() as u64, "the next start goes on there");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_just_now_is_read_later_and_what_is_new_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (journals, away) = (folder.path().join("dispatch"), folder.path().join("away"));
+    let _writing = journal(&journals, 110);
+    let (feed, intake) = feed();
+    std::fs::rename(&journals, &away).expect("gone");
+    let mut reader = Reader::new(intake, &journals, 0, 100);
+    reader.again_after = Duration::from_millis(1);
+    let trouble = reader.trouble();
+    assert!(reader.next().await.expect("the feed goes on").is_empty());
+    assert!(trouble.load().as_deref().is_some_and(|told| told.contains("from record 1 on")), "it is told");
+    for _ in 0..3 {
+        assert!(reader.next().await.expect("the feed goes on").is_empty());
+    }
+    feed.tell(news(101, true));
+    assert_eq!(read(&mut reader, 101).await, [101], "what is new goes on");
+    assert_eq!(reader.seen(), 0);
+    std::fs::rename(&away, &journals).expect("back");
+    assert_eq!(read(&mut reader, 100).await, (1..=100).collect::<Vec<_>>(), "nothing is left out");
+    assert!(trouble.load().is_none());
+    assert_eq!((reader.seen(), reader.is_behind()), (101, false));
 }

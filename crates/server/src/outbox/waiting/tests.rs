@@ -67,6 +67,15 @@ fn one_incident_goes_in_order_and_others_do_not_wait_for_it() {
 }
 
 #[test]
+fn what_was_found_out_afterwards_goes_after_what_is_new_and_keeps_the_order_of_its_incident() {
+    let mut waiting = waiting(&[(1, 1), (2, 2), (3, 3), (9, 9), (10, 3)]);
+    for sequence in 1..=3 {
+        waiting.let_new_ones_first(&key(sequence), Timestamp(5));
+    }
+    assert_eq!(tried(&mut waiting, 5), [3, 9, 1, 2], "the third has a new one behind it");
+}
+
+#[test]
 fn pauses_double_up_to_the_longest_and_a_receiver_may_ask_for_a_longer_one() {
     let one = || waiting(&[(1, 7)]);
     let (mut waiting, mut now) = (one(), 0);
