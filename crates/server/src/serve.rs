@@ -8,6 +8,8 @@ use frontdoor::{FrontDoor, Limits};
 use journal::{Journal, Sequence};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use model::Millis;
+use roster::Roster;
+use store::Store;
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -72,42 +74,17 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
     let Checked { config, policy, routes, http_listen, mqtt_listen } = checked;
     // From here on, so that a policy that is replaced during a long start does not end the program.
     let hangups = signal(SignalKind::hangup()).context("SIGHUP cannot be listened to")?;
-    let clock = Clock::start();
     let token = access.token(&config.data_dir)?;
-    let stop = CancellationToken::new();
-    let stop_threads = CancellationToken::new();
+    let (stop, stop_threads) = (CancellationToken::new(), CancellationToken::new());
     let folders = Folders::new(&config.data_dir);
     std::fs::create_dir_all(&config.data_dir)
         .with_context(|| format!("the data folder {} cannot be made", config.data_dir.display()))?;
 
     // Ports first: nothing is read back for a node that cannot serve.
     let (listener, door) = listen(&config, http_listen, mqtt_listen).await?;
-    let directory = Arc::new(Directory::default());
-    let store = Arc::new(open_store(&folders)?);
-    let books =
-        open_registry(&folders, Arc::clone(&store), &directory, config.max_responders, clock.clone())?;
-    let roster = Arc::clone(&books.roster);
-    let (feed, news) = outbox::feed();
-    let hub = Arc::new(Hub::new());
-    let recovered = Replica::newest(&folders.dispatch_journal());
-    let (kept, board) = (recovered.0.applied, Arc::clone(&recovered.0.board));
-    let outlet = Outlet {
-        clock: clock.clone(),
-        board: Arc::clone(&board),
-        directory: Arc::clone(&directory),
-        hub: Arc::clone(&hub),
-        outbox: feed,
-    };
-    let (state, journal) = open_dispatch(&folders, recovered, outlet, Alarm(stop_threads.clone()))?;
-    roster.set_ahead(clock.ahead());
-    watchdog::enrol(&roster);
-    let head = journal.durable().0;
-    dispatch::catch_up(&roster, &state);
-    let journal = Arc::new(journal);
     let policies = Policies::new(policy, config.policy_file.clone());
-    let (policy, timing) = (policies.in_force(), clock.clone());
-    let works = Works { state, roster: Arc::clone(&roster), policy, clock: timing, journal };
-
+    let recalled = recall(&config, &folders, &policies, Alarm(stop_threads.clone()))?;
+    let Recalled { clock, store, directory, roster, board, hub, news, books, works, head, .. } = recalled;
     let journals =
         Journals { dispatch: Arc::downgrade(&works.journal), registry: Arc::downgrade(&books.journal) };
     let (engine, engine_thread) = engine::start(works, stop_threads.clone())?;
@@ -118,7 +95,7 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         journals: journals.clone(),
         clock: clock.clone(),
         config: config.journal,
-        kept,
+        kept: recalled.kept,
     };
     let keeper = keeper::start(keeper, stop_threads.clone())?;
     let presence = Arc::new(Presence::recall(&store, &directory, clock.now()));
@@ -136,7 +113,7 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         .map(|link| link::start(link.clone(), Arc::clone(&ingest), engine.clone(), stop.clone(), &mut tasks))
         .collect();
     let (listeners, comers) = outbox::Listeners::new();
-    let works = outbox::Works {
+    let outgoing = outbox::Works {
         config: &config,
         clock: clock.clone(),
         board: Arc::clone(&board),
@@ -147,7 +124,7 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         journal: &folders.dispatch_journal(),
         head,
     };
-    let (outbox, outbox_thread) = outbox::start(works, news, comers, stop_threads.clone())?;
+    let (outbox, outbox_thread) = outbox::start(outgoing, news, comers, stop_threads.clone())?;
     let node = Arc::new(Node {
         clock,
         access: access.clone(),
@@ -171,26 +148,65 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
 
     let porter = Arc::new(Porter { access, ingest, engine, listeners });
     let mqtt_addr = door.local_addr();
-    let (served, end) = (Arc::clone(&door), stop.clone());
-    tasks.spawn(async move { served.run(porter, end.cancelled_owned()).await });
+    let end = stop.clone();
+    tasks.spawn(async move { door.run(porter, end.cancelled_owned()).await });
     tasks.spawn(until(stop.clone(), reload_on(hangups, Arc::clone(&node))));
     tasks.spawn(until(stop.clone(), sweep(Arc::clone(&node), config.position_fresh_s)));
     tasks.spawn(presence::keep(Arc::clone(&node), store));
     serve_node(&node, listener, token, &mut tasks)?;
-    Ok(Running {
-        node,
-        mqtt_addr,
-        tasks,
-        threads: Threads {
-            engine: engine_thread,
-            registrar: registrar_thread,
-            outbox: outbox_thread,
-            keeper,
-            board,
-        },
-        folders,
-        stop_threads,
-    })
+    let threads =
+        Threads { engine: engine_thread, registrar: registrar_thread, outbox: outbox_thread, keeper, board };
+    Ok(Running { node, mqtt_addr, tasks, threads, folders, stop_threads })
+}
+
+/// What a node knew when it stopped, before anything of it runs.
+struct Recalled {
+    clock: Clock,
+    store: Arc<Store>,
+    directory: Arc<Directory>,
+    roster: Arc<Roster>,
+    board: Arc<Board>,
+    hub: Arc<Hub>,
+    /// What leaves the dispatch journal from now on, for the outbox.
+    news: outbox::Intake,
+    books: Books,
+    works: Works,
+    /// The last record of the dispatch journal, and the one up to which its checkpoint goes.
+    head: u64,
+    kept: Sequence,
+}
+
+/// Reads back what the node knew.
+fn recall(config: &Config, folders: &Folders, policies: &Policies, alarm: Alarm) -> anyhow::Result<Recalled> {
+    let clock = Clock::start();
+    let directory = Arc::new(Directory::default());
+    let store = Arc::new(open_store(folders)?);
+    let books = open_registry(folders, Arc::clone(&store), &directory, config.max_responders, clock.clone())?;
+    let roster = Arc::clone(&books.roster);
+    let (feed, news) = outbox::feed();
+    let hub = Arc::new(Hub::new());
+    let newest = Replica::newest(&folders.dispatch_journal());
+    let (kept, board) = (newest.0.applied, Arc::clone(&newest.0.board));
+    let outlet = Outlet {
+        clock: clock.clone(),
+        board: Arc::clone(&board),
+        directory: Arc::clone(&directory),
+        hub: Arc::clone(&hub),
+        outbox: feed,
+    };
+    let (state, journal) = open_dispatch(folders, newest, outlet, alarm)?;
+    roster.set_ahead(clock.ahead());
+    watchdog::enrol(&roster);
+    let head = journal.durable().0;
+    dispatch::catch_up(&roster, &state);
+    let works = Works {
+        state,
+        roster: Arc::clone(&roster),
+        policy: policies.in_force(),
+        clock: clock.clone(),
+        journal: Arc::new(journal),
+    };
+    Ok(Recalled { clock, store, directory, roster, board, hub, news, books, works, head, kept })
 }
 
 /// Opens gRPC and HTTP, and what looks after the node.
