@@ -1,10 +1,6 @@
 //! State: what does the registry know now?
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    ops::Bound,
-};
+use std::{collections::BTreeMap, fmt, ops::Bound, sync::Arc};
 
 use model::{DeviceId, ElderId, OrgUnitCode, Place, ProviderId, ResponderId};
 use serde::{Deserialize, Serialize};
@@ -17,7 +13,8 @@ pub struct State {
     org_units: BTreeMap<OrgUnitCode, OrgUnit>,
     providers: BTreeMap<ProviderId, Provider>,
     responders: BTreeMap<ResponderId, Responder>,
-    elders: BTreeMap<ElderId, Elder>,
+    /// Shared, because whoever answers alerts has them at hand too.
+    elders: BTreeMap<ElderId, Arc<Elder>>,
     devices: BTreeMap<DeviceId, Device>,
     /// Oldest first; only the last may be live.
     bindings: BTreeMap<DeviceId, Vec<Binding>>,
@@ -27,7 +24,7 @@ pub struct State {
     elders_by_external_id: BTreeMap<String, ElderId>,
     elders_by_resident_id: BTreeMap<ResidentId, ElderId>,
     /// The live bindings, from the elder's side.
-    devices_by_elder: BTreeMap<ElderId, BTreeSet<DeviceId>>,
+    devices_by_elder: BTreeMap<ElderId, Vec<DeviceId>>,
 }
 
 /// How many records of each kind there are.
@@ -71,18 +68,21 @@ impl State {
                 if let Some(resident_id) = *elder.resident_id {
                     self.elders_by_resident_id.insert(resident_id, elder.id);
                 }
-                self.elders.insert(elder.id, elder.clone());
+                self.elders.insert(elder.id, Arc::new(elder.clone()));
             }
             Event::DeviceCreated(device) => {
                 self.devices.insert(device.id.clone(), device.clone());
             }
             Event::DeviceBound(binding) => {
-                self.devices_by_elder.entry(binding.elder).or_default().insert(binding.device.clone());
-                self.bindings.entry(binding.device.clone()).or_default().push(binding.clone());
+                let devices = self.devices_by_elder.entry(binding.elder).or_insert_with(one);
+                if let Err(place) = devices.binary_search(&binding.device) {
+                    devices.insert(place, binding.device.clone());
+                }
+                self.bindings.entry(binding.device.clone()).or_insert_with(one).push(binding.clone());
             }
             Event::DeviceUnbound { device, elder, until } => {
                 if let Some(devices) = self.devices_by_elder.get_mut(elder) {
-                    devices.remove(device);
+                    devices.retain(|other| other != device);
                 }
                 if let Some(binding) = self.bindings.get_mut(device).and_then(|all| all.last_mut()) {
                     binding.until = Some(*until);
@@ -112,7 +112,13 @@ impl State {
     /// The elder with this number.
     #[must_use]
     pub fn elder(&self, id: ElderId) -> Option<&Elder> {
-        self.elders.get(&id)
+        self.elders.get(&id).map(Arc::as_ref)
+    }
+
+    /// The elder with this number, to be kept.
+    #[must_use]
+    pub fn shared_elder(&self, id: ElderId) -> Option<Arc<Elder>> {
+        self.elders.get(&id).cloned()
     }
 
     /// The device that goes by this name.
@@ -194,7 +200,7 @@ impl State {
 
     /// The elders after this one, in order of creation.
     pub fn elders(&self, after: Option<ElderId>) -> impl Iterator<Item = &Elder> {
-        page(&self.elders, after)
+        page(&self.elders, after).map(Arc::as_ref)
     }
 
     /// The devices after this one, by name.
@@ -213,6 +219,11 @@ impl State {
             devices: self.devices.len(),
         }
     }
+}
+
+/// Room for one: few elders have two devices, and few devices have belonged to two elders.
+fn one<T>() -> Vec<T> {
+    Vec::with_capacity(1)
 }
 
 /// The values of `map` whose keys come after `after`, in order.

@@ -251,7 +251,19 @@ impl Books {
     }
 
     fn spread_with(&self, state: &State, event: &Event) {
-        self.directory.fold(event);
+        let shared = match event {
+            Event::ElderCreated(elder) => state.shared_elder(elder.id),
+            Event::OrgUnitCreated(_)
+            | Event::ProviderCreated(_)
+            | Event::ResponderCreated(_)
+            | Event::DeviceCreated(_)
+            | Event::DeviceBound(_)
+            | Event::DeviceUnbound { .. } => None,
+        };
+        match shared {
+            Some(elder) => self.directory.enter(elder),
+            None => self.directory.fold(event),
+        }
         self.finder.fold(event);
         if let Event::ResponderCreated(responder) = event {
             let member = Member {

@@ -29,11 +29,16 @@ pub struct Home {
 }
 
 impl Directory {
+    /// Writes down an elder that somebody else keeps as well.
+    pub fn enter(&self, elder: Arc<Elder>) {
+        self.elders.insert(elder.id, elder);
+    }
+
     /// Writes `event` down.
     pub fn fold(&self, event: &Event) {
         match event {
             Event::ElderCreated(elder) => {
-                self.elders.insert(elder.id, Arc::new(elder.clone()));
+                self.enter(Arc::new(elder.clone()));
             }
             Event::DeviceCreated(device) => {
                 self.devices.insert(device.id.clone(), None);
