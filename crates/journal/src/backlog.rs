@@ -40,8 +40,7 @@ impl Backlog {
 
     /// Adds what came after.
     pub(crate) fn append(&mut self, later: Backlog) {
-        self.bytes += later.bytes;
-        self.groups.extend(later.groups);
+        later.groups.into_iter().for_each(|group| self.push(group));
     }
 
     pub(crate) fn groups_mut(&mut self) -> impl Iterator<Item = &mut Group> {

@@ -5,7 +5,7 @@
 //! disk does not answer at all, somebody [stands in](crate::desk) for it.
 
 use crate::backlog::Backlog;
-use crate::desk::{Desk, StandIn};
+use crate::desk::{Desk, Gone, StandIn};
 use crate::queue::{Batch, Queue, Taken};
 use crate::reserve::is_full;
 use crate::trouble::Trouble;
@@ -97,12 +97,15 @@ impl<T: Send + 'static, S: FnMut(Notice<'_, T>) + Send + 'static> Committer<T, S
         let _stop = StopAtEnd(Arc::clone(&self.queue));
         let mut batch = Batch::new();
         loop {
-            match self.queue.take(&mut batch, self.due()) {
+            let done = match self.queue.take(&mut batch, self.due()) {
                 Taken::Batch => self.release(&mut batch),
-                Taken::Nothing => {}
+                Taken::Nothing => Ok(()),
                 Taken::End => break,
+            };
+            if done.and_then(|()| self.mend()).is_err() {
+                // The numbers of what the sink did not take note of are given out: nothing may be written behind them.
+                return;
             }
-            self.mend();
         }
         if let Some(trouble) = self.trouble.take() {
             let left = trouble.mend_now(&mut self.writer);
@@ -115,12 +118,13 @@ impl<T: Send + 'static, S: FnMut(Notice<'_, T>) + Send + 'static> Committer<T, S
     }
 
     /// Commits a batch and tells the sink what became of it.
-    fn release(&mut self, batch: &mut Batch<T>) {
+    fn release(&mut self, batch: &mut Batch<T>) -> Result<(), Gone> {
         self.desk.leave(self.writer.place(), &mut batch.entries);
         let outcome = self.commit(batch);
-        let later = self.desk.come_back(&outcome, &self.queue);
+        let later = self.desk.come_back(&outcome)?;
         batch.clear();
         self.take_over(later);
+        Ok(())
     }
 
     /// Takes up what somebody who stood in has kept: all that came after what is written or waits here.
@@ -183,11 +187,11 @@ impl<T: Send + 'static, S: FnMut(Notice<'_, T>) + Send + 'static> Committer<T, S
         ballast.into_iter().chain(trouble).min()
     }
 
-    fn mend(&mut self) {
+    fn mend(&mut self) -> Result<(), Gone> {
         if let Some(trouble) = self.trouble.take() {
             self.desk.leave(self.writer.place(), &mut Vec::new());
             let left = trouble.mend(&mut self.writer);
-            match self.desk.come_back(&Outcome::Durable, &self.queue) {
+            match self.desk.come_back(&Outcome::Durable)? {
                 None => self.mended(left),
                 later @ Some(_) => {
                     self.trouble = left;
@@ -199,6 +203,7 @@ impl<T: Send + 'static, S: FnMut(Notice<'_, T>) + Send + 'static> Committer<T, S
             self.ballast_due = Instant::now() + BALLAST_AGAIN;
             self.writer.reserve().keep_up();
         }
+        Ok(())
     }
 
     /// Takes note of the trouble that is left; when there is none, everything is durable, and the sink is told.

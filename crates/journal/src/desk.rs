@@ -6,7 +6,7 @@
 //! keeps those records. When the committer comes back, it gets them.
 
 use crate::backlog::Backlog;
-use crate::committer::{Standing, StopAtEnd};
+use crate::committer::Standing;
 use crate::queue::{Batch, Entry, Queue, Taken};
 use crate::trouble::Trouble;
 use crate::writer::unflushed;
@@ -26,7 +26,8 @@ pub(crate) struct Desk<T, S> {
 }
 
 struct State<T, S> {
-    sink: S,
+    /// `None` after it has panicked: it is not called again.
+    sink: Option<S>,
     trip: Trip<T>,
     relief: Relief,
     /// The committer has ended.
@@ -42,6 +43,10 @@ struct Trip<T> {
     entries: Vec<Entry<T>>,
 }
 
+/// The sink has panicked while somebody stood in.
+#[derive(Debug)]
+pub(crate) struct Gone;
+
 enum Relief {
     Off,
     On,
@@ -54,7 +59,8 @@ enum Relief {
 impl<T, S: FnMut(Notice<'_, T>)> Desk<T, S> {
     pub(crate) fn new(sink: S) -> Self {
         let trip = Trip { since: None, place: String::new(), entries: Vec::new() };
-        let state = State { sink, trip, relief: Relief::Off, is_over: false, released: Vec::new() };
+        let state =
+            State { sink: Some(sink), trip, relief: Relief::Off, is_over: false, released: Vec::new() };
         Desk { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -73,27 +79,40 @@ impl<T, S: FnMut(Notice<'_, T>)> Desk<T, S> {
 
     /// The committer is back: what it had left is released with this outcome. If somebody stood in for it, that was
     /// done, and what became of the records since is returned.
-    pub(crate) fn come_back(&self, outcome: &Outcome, queue: &Queue<T>) -> Option<Trouble> {
+    ///
+    /// # Errors
+    ///
+    /// [`Gone`]: the sink panicked meanwhile, and records may be missing: nothing may be written any more.
+    pub(crate) fn come_back(&self, outcome: &Outcome) -> Result<Option<Trouble>, Gone> {
         let mut state = self.lock();
         if let Relief::Off = state.relief {
             state.release(outcome);
-            return None;
+            return if state.sink.is_some() { Ok(None) } else { Err(Gone) };
         }
         state.relief = Relief::CalledBack;
         loop {
             let (held, _) = self.changed.wait_timeout(state, LOOK).unwrap_or_else(PoisonError::into_inner);
             state = held;
             match std::mem::replace(&mut state.relief, Relief::Off) {
-                Relief::Done(trouble) => return Some(trouble),
-                // A sink that panicked has ended the stand-in too.
-                _ if queue.is_stopped() => return None,
+                Relief::Done(trouble) => return Ok(Some(trouble)),
+                _ if state.sink.is_none() => return Err(Gone),
                 other @ (Relief::Off | Relief::On | Relief::CalledBack) => state.relief = other,
             }
         }
     }
 
     pub(crate) fn recovered(&self, head: u64) {
-        (self.lock().sink)(Notice::Recovered { head: Sequence(head) });
+        if let Some(sink) = &mut self.lock().sink {
+            sink(Notice::Recovered { head: Sequence(head) });
+        }
+    }
+
+    /// The sink has panicked on this thread, which stood in: whoever it belongs to is told by dropping it here, and
+    /// nobody calls it again.
+    fn lose_sink(&self) {
+        let sink = self.lock().sink.take();
+        self.changed.notify_all();
+        drop(sink);
     }
 
     fn end(&self) {
@@ -114,7 +133,9 @@ impl<T, S: FnMut(Notice<'_, T>)> State<T, S> {
             token: entry.token,
             outcome: outcome.clone(),
         }));
-        (self.sink)(Notice::Released(&mut self.released));
+        if let Some(sink) = &mut self.sink {
+            sink(Notice::Released(&mut self.released));
+        }
         self.released.clear();
     }
 }
@@ -156,6 +177,21 @@ impl Drop for StandIn {
     }
 }
 
+/// What a panic of the sink on the thread of the stand-in leads to: the journal ends.
+struct Panics<'d, T, S: FnMut(Notice<'_, T>)> {
+    desk: &'d Desk<T, S>,
+    queue: &'d Queue<T>,
+}
+
+impl<T, S: FnMut(Notice<'_, T>)> Drop for Panics<'_, T, S> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.queue.stop();
+            self.desk.lose_sink();
+        }
+    }
+}
+
 /// What runs on the thread of the stand-in.
 struct Duty<T, S> {
     desk: Arc<Desk<T, S>>,
@@ -167,7 +203,7 @@ struct Duty<T, S> {
 impl<T, S: FnMut(Notice<'_, T>)> Duty<T, S> {
     fn run(self) {
         let patience = self.options.patience;
-        let stop = StopAtEnd(Arc::clone(&self.queue));
+        let _guard = Panics { desk: &self.desk, queue: &self.queue };
         let mut state = self.desk.lock();
         while !state.is_over {
             let is_late = state.trip.since.is_some_and(|since| since.elapsed() >= patience);
@@ -179,8 +215,6 @@ impl<T, S: FnMut(Notice<'_, T>)> Duty<T, S> {
                 waited.unwrap_or_else(PoisonError::into_inner).0
             };
         }
-        // Only a panic of the sink on this thread stops the queue; the committer does it for itself.
-        std::mem::forget(stop);
     }
 
     /// Does the committer's work, as far as it can be done without a disk, until it is back.

@@ -175,10 +175,6 @@ impl<T> Queue<T> {
         self.room.notify_all();
     }
 
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.lock().stopped
-    }
-
     fn lock(&self) -> MutexGuard<'_, Waiting<T>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -2,9 +2,10 @@
 
 use crate::recovering::check_flushed;
 use crate::rig::{Rig, eager, payload};
-use journal::testing::{FaultyDisk, random};
-use journal::{Disk, Health, Options, Outcome, SegmentFile, Sequence};
+use journal::testing::{FaultyDisk, PowerCut, random};
+use journal::{Disk, Health, Journal, Notice, Options, Outcome, SegmentFile, Sequence};
 use std::io;
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -101,9 +102,12 @@ fn impatient() -> Options {
     Options { patience: Duration::from_millis(20), ..eager() }
 }
 
+fn stuck_disk() -> (FaultyDisk, Gate) {
+    (FaultyDisk::new(), Gate(Arc::new((Mutex::new(Stuck::Nothing), Condvar::new()))))
+}
+
 fn open(options: Options) -> (Rig, FaultyDisk, Gate) {
-    let disk = FaultyDisk::new();
-    let gate = Gate(Arc::new((Mutex::new(Stuck::Nothing), Condvar::new())));
+    let (disk, gate) = stuck_disk();
     let stuck = StuckDisk { disk: disk.clone(), gate: gate.clone() };
     let rig = Rig::open_with(Arc::new(stuck), options, Sequence(0)).expect("opens");
     (rig, disk, gate)
@@ -180,6 +184,69 @@ fn what_does_not_fit_into_memory_meanwhile_is_given_up_and_told() {
     assert_eq!(failure.given_up, Some(2_000));
     // What was on its way when the disk got stuck has come through.
     check_flushed(&disk, 11);
+}
+
+/// Says when it is dropped by a panic.
+struct Alarm(Sender<bool>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        let _ = self.0.send(thread::panicking());
+    }
+}
+
+#[test]
+fn a_sink_that_panics_while_the_disk_is_stuck_ends_the_journal_and_is_told_at_once() {
+    let (disk, gate) = stuck_disk();
+    let stuck = StuckDisk { disk: disk.clone(), gate: gate.clone() };
+    let ((tell, told), (ring, rung)) = (channel(), channel());
+    let alarm = Alarm(ring);
+    let sink = move |notice: Notice<'_, ()>| {
+        let _kept = &alarm;
+        let Notice::Released(group) = notice else { return };
+        for one in group.drain(..) {
+            tell.send((one.sequence.0, matches!(one.outcome, Outcome::Durable))).expect("heard");
+            assert!(one.sequence.0 < 3, "planted");
+        }
+    };
+    let opened = Journal::open_on(Arc::new(stuck), impatient(), Sequence(0), |_, _| Ok(()), sink);
+    let (journal, _) = opened.expect("opens");
+    journal.append(b"one", ()).expect("appended");
+    assert_eq!(told.recv(), Ok((1, true)));
+    gate.set(Stuck::Flushing);
+    journal.append(b"two", ()).expect("appended");
+    assert_eq!(told.recv(), Ok((2, false)));
+    for _ in 0..3 {
+        // The last ones may come when it has ended.
+        let _ = journal.append(b"more", ());
+    }
+    assert_eq!(rung.recv(), Ok(true), "before the disk is back");
+    gate.set(Stuck::Nothing);
+    while journal.append(b"later", ()).is_ok() {
+        thread::yield_now();
+    }
+    drop(journal);
+    assert!(told.iter().all(|(sequence, durable)| sequence == 3 && !durable), "it is not called again");
+    let image = disk.after(PowerCut::LosesNothing);
+    let read: Vec<_> = journal::read_on(Arc::new(image)).map(|record| record.expect("sound")).collect();
+    assert_eq!(read, [(Sequence(1), b"one".to_vec()), (Sequence(2), b"two".to_vec())]);
+}
+
+#[test]
+fn what_came_meanwhile_is_written_with_few_flushes() {
+    let (rig, disk, gate) = open(impatient());
+    rig.write_durably(10);
+    gate.set(Stuck::Creating);
+    disk.fail_sync_in(0);
+    for _ in 0..1_000 {
+        assert!(matches!(rig.write(), Outcome::NotDurable(_)));
+    }
+    let before = disk.syncs();
+    gate.set(Stuck::Nothing);
+    assert_eq!(rig.recovered.recv(), Ok(Sequence(1_010)));
+    // Segments are small here, and each that is filled costs two.
+    assert!(disk.syncs() - before < 300, "{} flushes", disk.syncs() - before);
+    check_flushed(&disk, 1_010);
 }
 
 #[test]
