@@ -72,7 +72,7 @@ fn main() {
 /// What is asked, and how the question is made from the number of an elder.
 type Query = (&'static str, fn(u64) -> String);
 
-const QUERIES: [Query; 11] = [
+const QUERIES: [Query; 14] = [
     ("full name", name),
     ("surname", |number| name(number).chars().take(1).collect()),
     ("given name", |number| name(number).chars().skip(1).collect()),
@@ -83,6 +83,9 @@ const QUERIES: [Query; 11] = [
     ("number elsewhere", |number| format!("C-{number}")),
     ("street and house", |number| format!("永福东路{}号", number % 5_000)),
     ("device", |number| format!("wrist-{number:07}")),
+    ("name and street", |number| format!("{} 永福东路", name(number))),
+    ("name and house", |number| format!("{} {}号", name(number), number % 5_000)),
+    ("everybody's town, nobody", |_| "天长市石梁镇 zz".to_owned()),
     ("nobody", |number| format!("龘{number}")),
 ];
 

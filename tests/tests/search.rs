@@ -81,4 +81,7 @@ async fn pages_of_what_is_found_follow_one_another_and_end() {
     let request = v1::SearchEldersRequest { page_token: "x".to_owned(), ..Default::default() };
     let refused = anhu.registry().await.search_elders(request).await.expect_err("no page");
     assert_eq!(refused.code(), tonic::Code::InvalidArgument);
+    let request = v1::SearchEldersRequest { query: "王".repeat(101), ..Default::default() };
+    let refused = anhu.registry().await.search_elders(request).await.expect_err("too long");
+    assert!(refused.message().contains("100 characters"), "{refused}");
 }

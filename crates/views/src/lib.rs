@@ -15,5 +15,5 @@ mod story;
 
 pub use board::{Board, Change};
 pub use directory::{Directory, Home};
-pub use finder::Finder;
+pub use finder::{Finder, MAX_QUESTION_CHARS};
 pub use notice::{Notice, assignment_notice, live_notices, notices};

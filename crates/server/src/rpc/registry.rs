@@ -13,6 +13,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use model::{DeviceId, ElderId, OrgUnitCode, ProviderId, ResponderId, Timestamp};
 use registry::{Command, Device, Event, Rejection, RejectionKind, State};
+use tokio::sync::Semaphore;
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 use wire::{FieldFault, Name, time_from_wire, time_to_wire, v1};
@@ -27,6 +28,8 @@ use crate::registrar::Refused;
 /// Violations one status carries: they travel in a header, and clients take headers of 8 to 16 KiB.
 const MAX_TOLD: usize = 20;
 
+/// Searches at the same time: they keep a processor busy, and alerts come first.
+static SEARCHES: Semaphore = Semaphore::const_new(2);
 /// Elders that a question finds at most: nobody reads further.
 const MOST_FOUND: usize = 1000;
 
@@ -190,6 +193,11 @@ impl v1::registry_service_server::RegistryService for Registry {
         let v1::SearchEldersRequest { query, page_size: size, page_token } = request.into_inner();
         let size = page_size(size)?;
         let start = page_start(&page_token, |token| token.parse().ok())?.unwrap_or(0);
+        if query.chars().count() > views::MAX_QUESTION_CHARS {
+            let reason = format!("is longer than {} characters: ask for less", views::MAX_QUESTION_CHARS);
+            return Err(bad_field(FieldFault::new("query", reason)));
+        }
+        let _turn = SEARCHES.acquire().await;
         let until = MOST_FOUND.min(size.saturating_add(start));
         let app = Arc::clone(&self.0);
         let look = move || {

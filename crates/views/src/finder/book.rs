@@ -27,12 +27,8 @@ impl<K> Default for Book<K> {
     }
 }
 
-/// Where in a key a word must stand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Where {
-    Beginning,
-    Anywhere,
-}
+/// Whether some key of the line begins with the word.
+pub(super) type Begins = bool;
 
 impl<K: Clone + Eq + Hash> Book<K> {
     /// Writes the line of `owner`; it replaces the one before. Without keys there is none.
@@ -86,20 +82,16 @@ impl<K: Clone + Eq + Hash> Book<K> {
     pub(super) fn look<B>(
         &self,
         word: &str,
-        place: Where,
-        mut found: impl FnMut(&K) -> ControlFlow<B>,
+        mut found: impl FnMut(&K, Begins) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
-        let needle = match place {
-            Where::Beginning => [&[KEY], word.as_bytes()].concat(),
-            Where::Anywhere => word.as_bytes().to_vec(),
-        };
-        let finder = memmem::Finder::new(&needle);
+        let beginning = [&[KEY], word.as_bytes()].concat();
+        let (finder, beginning) = (memmem::Finder::new(word), memmem::Finder::new(&beginning));
         let mut at = 0;
         while let Some(offset) = finder.find(&self.text[at..]) {
             let hit = (at + offset) as u32;
             let index = self.lines.partition_point(|(begin, _)| *begin <= hit) - 1;
             if let Some(owner) = &self.lines[index].1 {
-                found(owner)?;
+                found(owner, beginning.find(self.line(index)).is_some())?;
             }
             at = self.end(index);
         }
@@ -117,10 +109,10 @@ impl<K: Clone + Eq + Hash> Book<K> {
 mod tests {
     use super::*;
 
-    fn found(book: &Book<u32>, word: &str, place: Where) -> Vec<u32> {
+    fn found(book: &Book<u32>, word: &str) -> Vec<(u32, Begins)> {
         let mut all = Vec::new();
-        let _ = book.look::<()>(word, place, |owner| {
-            all.push(*owner);
+        let _ = book.look::<()>(word, |owner, begins| {
+            all.push((*owner, begins));
             ControlFlow::Continue(())
         });
         all
@@ -132,14 +124,14 @@ mod tests {
         book.write(&1, ["anna", "banana"]);
         book.write(&2, ["nana"]);
         book.write(&3, ["", ""]);
-        assert_eq!(found(&book, "ana", Where::Anywhere), [1, 2]);
-        assert_eq!(found(&book, "na", Where::Beginning), [2]);
-        assert_eq!(found(&book, "ba", Where::Beginning), [1]);
+        assert_eq!(found(&book, "ana"), [(1, false), (2, false)]);
+        assert_eq!(found(&book, "na"), [(1, false), (2, true)]);
+        assert_eq!(found(&book, "ba"), [(1, true)]);
         book.write(&1, ["otto"]);
-        assert_eq!(found(&book, "ana", Where::Anywhere), [2]);
+        assert_eq!(found(&book, "ana"), [(2, false)]);
         assert!(book.has(&1, "tt") && !book.has(&1, "nana") && !book.has(&3, "a"));
         book.strike(&2);
-        assert_eq!(found(&book, "n", Where::Anywhere), Vec::<u32>::new());
+        assert_eq!(found(&book, "n"), []);
     }
 
     #[test]
@@ -151,8 +143,8 @@ mod tests {
             }
         }
         assert!(book.lines.len() < 3 * 5_000, "{} lines", book.lines.len());
-        assert_eq!(found(&book, "-9", Where::Anywhere).len(), 5_000);
-        assert_eq!(found(&book, "4999-9", Where::Beginning), [4_999]);
-        assert!(found(&book, "-8", Where::Anywhere).is_empty());
+        assert_eq!(found(&book, "-9").len(), 5_000);
+        assert_eq!(found(&book, "4999-9"), [(4_999, true)]);
+        assert!(found(&book, "-8").is_empty());
     }
 }
