@@ -1,4 +1,4 @@
-//! Workbooks: how does a sheet of Excel become the CSV that a server reads?
+//! Workbooks: how does a sheet of Excel become the CSV that a server reads, and how do rows become a sheet?
 //!
 //! A workbook comes from anybody, and its small file may unpack to anything. So its parts are measured before the
 //! library reads them, rows are taken one after the other, and what is beyond a limit ends the reading with a reason.
@@ -6,8 +6,10 @@
 mod cells;
 mod read;
 mod size;
+mod write;
 
 pub(crate) use read::{Sheet, read};
+pub(crate) use write::{Table, is_table};
 
 /// The first bytes of an `.xlsx` file, which is a ZIP archive.
 const ZIP: &[u8] = b"PK\x03\x04";

@@ -7,6 +7,7 @@ mod server;
 
 use std::{fs, path::Path};
 
+use calamine::Reader as _;
 use registry::ImportKind;
 use registry_of::{elders, folder};
 use rust_xlsxwriter::{ExcelDateTime, Format, Workbook, Worksheet};
@@ -76,6 +77,52 @@ fn faults_stand_on_the_rows_of_excel_and_a_number_that_excel_rounded_is_refused(
 }
 
 #[test]
+fn refused_rows_are_mended_in_the_file_that_says_what_is_wrong_and_imported_again() {
+    let folder = folder();
+    let server = with_org_units(folder.path());
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet();
+    headings(sheet, 0);
+    row_of(sheet, 1, &["007", "甲", "990181001", "", "1941-03-05", "0550-3012345"]);
+    row_of(sheet, 2, &["008", "乙", "990189", "", "1941-13-05", "+86 55012345"]);
+    let to_mend = folder.path().join("to-mend.xlsx");
+    let to_mend = to_mend.to_str().expect("UTF-8");
+    let said = import(&server, folder.path(), &mut book, &["--errors", to_mend]);
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("1 of 2 rows are refused, so nothing of"), "{}", said.err);
+    assert!(said.err.contains("to-mend.xlsx, which holds all rows, then import that file"), "{}", said.err);
+
+    let mut rows = rows(to_mend);
+    assert_eq!(rows[0][..2], ["错误 error", "编号"]);
+    assert_eq!(rows[1], ["", "007", "甲", "990181001", "", "1941-03-05", "0550-3012345"]);
+    let wrong = &rows[2][0];
+    assert!(
+        wrong.contains("行政区划代码: org unit 990189 is unknown") || wrong.contains("出生日期"),
+        "{wrong}"
+    );
+    assert_eq!(rows[2][1..], ["008", "乙", "990189", "", "1941-13-05", "+86 55012345"]);
+
+    rows[2][5] = "1941-12-05".to_owned();
+    rows[2][3] = "990181002".to_owned();
+    let mut mended = Workbook::new();
+    let sheet = mended.add_worksheet();
+    for (index, row) in rows.iter().enumerate() {
+        row_of(sheet, index as u32, &row.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    let said = import(&server, folder.path(), &mut mended, &["--errors", to_mend]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    let elders = elders(&server);
+    let phones: Vec<_> = elders.iter().map(|elder| elder.phone.as_str()).collect();
+    assert_eq!(phones, ["0550-3012345", "+86 55012345"]);
+
+    let to_mend = to_mend.replace("xlsx", "csv");
+    let said = import(&server, folder.path(), &mut mended, &["--errors", &to_mend]);
+    assert!(said.err.contains("already known as elders/0: leave it out"), "{}", said.err);
+    let text = fs::read_to_string(&to_mend).expect("the file");
+    assert!(text.contains("错误 error,编号") && text.contains(",'+86 55012345"), "{text}");
+}
+
+#[test]
 fn what_is_no_workbook_is_told_with_a_remedy() {
     let folder = folder();
     let server = Server::open(folder.path());
@@ -112,6 +159,13 @@ fn row_of(sheet: &mut Worksheet, row: u32, cells: &[&str]) {
     for (column, cell) in cells.iter().enumerate().filter(|(_, cell)| !cell.is_empty()) {
         sheet.write(row, column as u16, *cell).expect("a cell");
     }
+}
+
+/// The cells of the first sheet.
+fn rows(path: &str) -> Vec<Vec<String>> {
+    let mut book: calamine::Xlsx<_> = calamine::open_workbook(path).expect("a workbook");
+    let range = book.worksheet_range_at(0).expect("a sheet").expect("its cells");
+    range.rows().map(|row| row.iter().map(ToString::to_string).collect()).collect()
 }
 
 /// Saves the workbook and imports it as elders.

@@ -1,5 +1,7 @@
 //! `anhu import`: how do the records of a spreadsheet come into a running server?
 
+mod errors;
+
 use std::{
     collections::BTreeSet,
     fs::File,
@@ -38,6 +40,7 @@ const LINE_EVERY: Duration = Duration::from_secs(2);
 /// Example: anhu import --sample elders > elders.csv
 /// Example: anhu import elders elders.csv --dry-run
 /// Example: anhu import elders 老年人.xlsx --sheet 2026年
+/// Example: anhu import elders elders.csv --errors to-mend.xlsx
 /// Example: ANHU_TOKEN=$(anhu token) anhu import elders elders.csv --server http://10.0.0.5:8080
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -53,6 +56,10 @@ pub(crate) struct Arguments {
     /// Say what would be entered or refused, and enter nothing
     #[arg(long)]
     dry_run: bool,
+    /// When rows are refused, write all rows to this file (.xlsx or .csv) with a first column 错误 error that says what
+    /// is wrong and what to do; mend it there and import it instead. A workbook shows only the refused rows at first
+    #[arg(long, value_name = "FILE", value_parser = table_file, requires = "file")]
+    errors: Option<PathBuf>,
     /// Print a small file of this kind to fill in, and do nothing else
     #[arg(long, value_name = "KIND", value_parser = kinds(), conflicts_with_all = ["kind", "file", "dry_run"])]
     sample: Option<ImportKind>,
@@ -79,7 +86,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let file = sheet.csv.clone();
             let report = super::serve::runtime()?.block_on(import(&arguments.server, kind, file, dry_run))?;
             let report = by_row(report, &sheet);
-            told(&report, kind, path, arguments.dry_run)
+            let mend = errors(&report, &sheet, arguments.errors.as_deref(), path)?;
+            told(&report, kind, path, arguments.dry_run, &mend)
         }
         (None, _, _) => anyhow::bail!("name a kind and a file: anhu import elders elders.csv"),
     }
@@ -98,6 +106,36 @@ fn sheet(path: &Path, name: Option<&str>) -> anyhow::Result<Sheet> {
     );
     anyhow::ensure!(name.is_none(), "{shown} is no workbook, so it has no sheets: leave --sheet out");
     Ok(Sheet::of_csv(file))
+}
+
+/// Where the refused rows can be mended, in words, after writing them there if that is wanted.
+fn errors(
+    report: &v1::ImportReport,
+    sheet: &Sheet,
+    to: Option<&Path>,
+    path: &Path,
+) -> anyhow::Result<String> {
+    let Some(to) = to else {
+        let again = "mend what is listed, then import it again";
+        return Ok(match report.rows_refused {
+            0 => again.to_owned(),
+            _ => format!(
+                "{again}; --errors to-mend.xlsx writes the rows and what is wrong with each to a file"
+            ),
+        });
+    };
+    if !report.refused.is_empty() && errors::write(to, sheet, &report.refused)? {
+        let to = to.display();
+        return Ok(format!("mend the refused rows in {to}, which holds all rows, then import that file"));
+    }
+    Ok(format!("mend what is listed in {}, then import it again", path.display()))
+}
+
+/// The name of a file that rows can be written to.
+pub(super) fn table_file(name: &str) -> anyhow::Result<PathBuf> {
+    let path = PathBuf::from(name);
+    anyhow::ensure!(workbook::is_table(&path), "name a file that ends in .xlsx or .csv");
+    Ok(path)
 }
 
 /// The report with the rows of the sheet for lines, and with what could not be sent.
@@ -179,7 +217,13 @@ async fn import(
 }
 
 /// Tells how it went. Refused rows are an error, so that a script notices.
-fn told(report: &v1::ImportReport, kind: ImportKind, path: &Path, dry_run: bool) -> anyhow::Result<()> {
+fn told(
+    report: &v1::ImportReport,
+    kind: ImportKind,
+    path: &Path,
+    dry_run: bool,
+    mend: &str,
+) -> anyhow::Result<()> {
     let (read, path) = (HumanCount(report.rows_read), path.display());
     if report.refused.is_empty() && report.rows_refused == 0 {
         let what = if dry_run { "would be entered; nothing was, as this is a dry run" } else { "entered" };
@@ -195,9 +239,7 @@ fn told(report: &v1::ImportReport, kind: ImportKind, path: &Path, dry_run: bool)
         0 => "the file is refused".to_owned(),
         rows => format!("{} of {read} rows are refused", HumanCount(rows)),
     };
-    anyhow::bail!(
-        "{kind}: {refused}, so nothing of {path} was entered: mend what is listed, then import it again"
-    )
+    anyhow::bail!("{kind}: {refused}, so nothing of {path} was entered: {mend}")
 }
 
 /// `line  field  reason`, each fault on a line of its own.

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use calamine::{Reader as _, Xlsx};
 use indicatif::{HumanBytes, HumanCount};
-use registry::{MAX_FILE_BYTES, MAX_ROWS};
+use registry::{MAX_FILE_BYTES, MAX_ROWS, marked};
 use wire::v1;
 
 use super::{cells, size};
@@ -162,7 +162,7 @@ impl Rows {
         );
         self.sheet.rows.push((self.line, self.row));
         self.line += 1 + cells.iter().map(|cell| breaks(cell)).sum::<u64>();
-        Ok(self.csv.write_record(&cells)?)
+        Ok(self.csv.write_record(cells.iter().map(|cell| marked(cell).into_owned()))?)
     }
 
     fn end(mut self) -> anyhow::Result<Sheet> {
