@@ -68,7 +68,7 @@ pub(crate) struct Arguments {
 }
 
 /// The kinds by their words.
-fn kinds() -> impl TypedValueParser<Value = ImportKind> {
+pub(super) fn kinds() -> impl TypedValueParser<Value = ImportKind> {
     PossibleValuesParser::new(ImportKind::ALL.map(ImportKind::as_str))
         .try_map(|word| word.parse::<ImportKind>())
 }
