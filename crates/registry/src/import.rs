@@ -7,9 +7,11 @@
 mod cells;
 mod devices;
 mod elders;
+mod mark;
 mod org_units;
 mod providers;
 mod responders;
+mod rows;
 mod table;
 
 use std::{fmt, io::Read, str::FromStr};
@@ -24,6 +26,10 @@ use cells::Cells;
 use devices::DeviceRow;
 use responders::ResponderRow;
 use table::{Column, Table};
+
+pub use mark::{marked, unmarked};
+pub use rows::CsvRows;
+pub use table::ERROR_HEADING;
 
 /// Most rows of one file: the elders of a large county. Split a larger file.
 pub const MAX_ROWS: u64 = 500_000;
@@ -145,6 +151,11 @@ impl ImportKind {
             Self::Elders => include_str!("../samples/elders.csv"),
             Self::Devices => include_str!("../samples/devices.csv"),
         }
+    }
+
+    /// The headings of a file of this kind, each in English and in Chinese.
+    pub fn headings(self) -> impl Iterator<Item = [&'static str; 2]> {
+        self.columns().iter().map(|column| [column.headings[0], column.headings[1]])
     }
 
     fn columns(self) -> &'static [Column] {

@@ -40,7 +40,9 @@ pub use decide::decide;
 pub use device::{Binding, Device, NewDevice};
 pub use elder::{Contact, Elder, Gender, NewElder};
 pub use event::Event;
-pub use import::{Import, ImportKind, MAX_FILE_BYTES, MAX_ROWS, read_csv};
+pub use import::{
+    CsvRows, ERROR_HEADING, Import, ImportKind, MAX_FILE_BYTES, MAX_ROWS, marked, read_csv, unmarked,
+};
 pub use limits::{
     MAX_ADDRESS_CHARS, MAX_CATEGORIES, MAX_CONTACTS, MAX_EXTERNAL_ID_BYTES, MAX_NAME_CHARS, MAX_NOTES_CHARS,
     MAX_RECORDS,

@@ -4,6 +4,7 @@ mod backup;
 mod check_config;
 mod demo;
 mod devices;
+mod export;
 mod import;
 mod journal;
 mod restore;
@@ -31,6 +32,7 @@ enum Command {
     CheckConfig(check_config::Arguments),
     Token(token::Arguments),
     Import(import::Arguments),
+    Export(export::Arguments),
     #[command(subcommand)]
     Devices(devices::Command),
     #[command(subcommand)]
@@ -58,6 +60,7 @@ pub(crate) fn run() -> ExitCode {
         Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Devices(command) => devices::run(&command),
         Command::Journal(command) => journal::run(&command),
         Command::Backup(arguments) => backup::run(&arguments),

@@ -29,6 +29,7 @@ mod serve;
 mod simulate;
 mod trap;
 mod watchdog;
+mod workbook;
 
 use std::process::ExitCode;
 

@@ -6,7 +6,7 @@ use csv::StringRecord;
 use jiff::civil::Date;
 use model::{Certificates, CoordinateSystem, DeviceId, OrgUnitCode, Place, PlaceError, Skill, TravelMode};
 
-use super::{Heading, heading_of, shown};
+use super::{Heading, heading_of, mark::unmarked, shown};
 use crate::{
     Category, Gender, Private, RejectionKind, ResidentId, Violation, expires_after, rejection::Faults,
 };
@@ -26,7 +26,7 @@ impl<'a> Cells<'a> {
     /// The text of the column, without blanks around it; empty when the file has no such column.
     pub(crate) fn raw(&self, field: &str) -> &'a str {
         let column = self.columns.iter().position(|heading| heading.field == field);
-        column.and_then(|column| self.record.get(column)).unwrap_or_default()
+        unmarked(column.and_then(|column| self.record.get(column)).unwrap_or_default())
     }
 
     pub(crate) fn text(&self, field: &str) -> Private<String> {

@@ -1,8 +1,8 @@
 //! Table: which cell of a file belongs to which field, and on which line does it stand?
 
-use csv::{ReaderBuilder, StringRecord, Trim};
+use csv::StringRecord;
 
-use super::{Heading, cells::Cells, file_violation, shown};
+use super::{Heading, cells::Cells, file_violation, rows::CsvRows, shown};
 use crate::{RejectionKind, Violation, rejection::Faults};
 
 /// A column a kind of file may have.
@@ -27,32 +27,24 @@ impl Column {
 
 /// A file whose headings are understood.
 pub(crate) struct Table<'a> {
-    text: &'a [u8],
-    reader: csv::Reader<&'a [u8]>,
-    record: StringRecord,
-    lines: Lines,
+    rows: CsvRows<'a>,
     known: &'static [Column],
     /// The field of each column of the file, in its order.
     columns: Vec<Heading>,
-    /// Set after a row that could not be read, which ends the file.
-    broken: Option<String>,
 }
 
 impl<'a> Table<'a> {
     /// Reads the headings of `file`.
     pub(crate) fn open(file: &'a [u8], known: &'static [Column]) -> Result<Self, Violation> {
-        let text = file.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(file);
-        if let Err(error) = std::str::from_utf8(text) {
-            let line = Lines::default().at(text, error.valid_up_to());
+        let rows = CsvRows::new(file);
+        if let Some(line) = rows.not_utf8() {
             return Err(file_violation(Some(line), NOT_UTF8.to_owned()));
         }
-        let reader = ReaderBuilder::new().has_headers(false).flexible(true).trim(Trim::All).from_reader(text);
-        let (record, lines, columns) = (StringRecord::new(), Lines::default(), Vec::new());
-        let mut table = Self { text, reader, record, lines, known, columns, broken: None };
+        let mut table = Self { rows, known, columns: Vec::new() };
         let line = table.next_row().ok_or_else(|| {
             file_violation(None, format!("is empty: begin with the headings {}", list(known.iter())))
         })?;
-        table.columns = understand(&table.record, known).map_err(|(unknown, reason)| Violation {
+        table.columns = understand(table.rows.record(), known).map_err(|(unknown, reason)| Violation {
             line: Some(line),
             field: "headings".to_owned(),
             value: unknown.and_then(|names| shown(&names)),
@@ -63,21 +55,7 @@ impl<'a> Table<'a> {
 
     /// Goes to the next row that is not empty and returns the line it begins on.
     pub(crate) fn next_row(&mut self) -> Option<u64> {
-        loop {
-            if self.broken.is_some() {
-                return None;
-            }
-            let start = self.reader.position().byte() as usize;
-            match self.reader.read_record(&mut self.record) {
-                Ok(false) => return None,
-                Ok(true) if self.record.iter().all(str::is_empty) => {}
-                Ok(true) => return Some(self.lines.at(self.text, self.first_byte(start))),
-                Err(error) => {
-                    self.broken = Some(format!("cannot be read from here on: {error}"));
-                    return Some(self.lines.at(self.text, self.first_byte(start)));
-                }
-            }
-        }
+        self.rows.next_row()
     }
 
     /// The cells of the row, unless there are more or fewer than headings.
@@ -87,19 +65,21 @@ impl<'a> Table<'a> {
         spellings: &'b [Heading],
         faults: &'b mut Faults,
     ) -> Option<Cells<'b>> {
-        let (cells, headings) = (self.record.len(), self.columns.len());
+        let (cells, headings) = (self.rows.record().len(), self.columns.len());
         let uneven = (cells != headings).then(|| {
             format!(
                 "has {cells} cells under {headings} headings: look for a missing comma or an unclosed quote"
             )
         });
-        match self.broken.clone().or(uneven) {
+        match self.rows.broken().map(str::to_owned).or(uneven) {
             Some(reason) => {
                 let violation = Violation { line: Some(line), field: "row".to_owned(), value: None, reason };
                 faults.push(RejectionKind::Invalid, violation);
                 None
             }
-            None => Some(Cells { line, columns: &self.columns, record: &self.record, spellings, faults }),
+            None => {
+                Some(Cells { line, columns: &self.columns, record: self.rows.record(), spellings, faults })
+            }
         }
     }
 
@@ -113,15 +93,12 @@ impl<'a> Table<'a> {
     }
 
     pub(crate) fn bytes_read(&self) -> u64 {
-        self.reader.position().byte()
-    }
-
-    /// The first byte of the row that was read from `start` on: the reader skips empty lines before it.
-    fn first_byte(&self, start: usize) -> usize {
-        let line_breaks = self.text[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
-        start + line_breaks.count()
+        self.rows.bytes_read()
     }
 }
+
+/// The heading of a column that says what was wrong with a row. It is read by people only.
+pub const ERROR_HEADING: &str = "错误 error";
 
 const NOT_UTF8: &str = "is not in UTF-8 from this line on, most likely GB18030: save it again as \
                         \"CSV UTF-8 (comma delimited)\", in Chinese \"CSV UTF-8(逗号分隔)\"";
@@ -133,6 +110,10 @@ fn understand(
 ) -> Result<Vec<Heading>, (Option<String>, String)> {
     let (mut columns, mut unknown, mut twice) = (Vec::<Heading>::new(), Vec::new(), Vec::new());
     for heading in record {
+        if heading == ERROR_HEADING {
+            columns.push(Heading { field: "", spelling: ERROR_HEADING });
+            continue;
+        }
         match known.iter().find_map(|column| column.spelt(heading)) {
             Some(column) if columns.iter().any(|other| other.field == column.field) => {
                 twice.push(column.spelling);
@@ -177,50 +158,4 @@ fn list<'c>(columns: impl Iterator<Item = &'c Column>) -> String {
         only => only.join(""),
     };
     columns.map(both).collect::<Vec<_>>().join(", ")
-}
-
-/// Counts lines as an editor does: CR LF, LF and a lone CR each end one. Goes forward only, so that a whole file is
-/// counted once.
-struct Lines {
-    offset: usize,
-    line: u64,
-}
-
-impl Default for Lines {
-    fn default() -> Self {
-        Self { offset: 0, line: 1 }
-    }
-}
-
-impl Lines {
-    /// The line of the byte at `offset`.
-    fn at(&mut self, text: &[u8], offset: usize) -> u64 {
-        for index in self.offset..offset {
-            let after_cr = index > 0 && text[index - 1] == b'\r';
-            match text[index] {
-                b'\r' => self.line += 1,
-                b'\n' if !after_cr => self.line += 1,
-                _ => {}
-            }
-        }
-        self.offset = self.offset.max(offset);
-        self.line
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_are_counted_as_an_editor_shows_them() {
-        let text = b"1\r\n2\n3\r4\n\n6";
-        let line_of = |digit: u8| {
-            let offset = text.iter().position(|byte| *byte == digit).expect("in the text");
-            Lines::default().at(text, offset)
-        };
-        for line in [1, 2, 3, 4, 6] {
-            assert_eq!(line_of(b'0' + line), u64::from(line));
-        }
-    }
 }
