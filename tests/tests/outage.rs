@@ -5,7 +5,7 @@ use std::{process::Command, sync::Arc};
 use tests::{
     anhu::{Anhu, binary, folder},
     mosquitto::{self, Mosquitto},
-    receiver::{Answer, KEY_IN_ADDRESS, Receiver, ping_url},
+    receiver::{Answer, KEY_IN_ADDRESS, Receiver, ping_url, secret_in, webhook},
     wait::{free_port, until},
     world,
 };
@@ -80,6 +80,65 @@ async fn a_monitor_that_is_away_is_said_once_and_told_when_it_is_back() {
     let detail = "; 127.0.0.1 could not be told: it answered 503";
     until("a refusal is seen", async || anhu.get("/readyz").1.contains(detail).then_some(())).await;
     assert_eq!(said("the monitor cannot be told"), 2, "once per change");
+}
+
+/// A root certificate of nobody's.
+const ROOT: &str = "-----BEGIN CERTIFICATE-----
+MIIBijCCAS+gAwIBAgIUdjnzfSduXrP0PzxTTFz8YywWSVwwCgYIKoZIzj0EAwIw
+GTEXMBUGA1UEAwwOQW5odSB0ZXN0IHJvb3QwIBcNMjYxMTIyMjMyNzQ3WhgPMjEy
+NjEwMjkyMzI3NDdaMBkxFzAVBgNVBAMMDkFuaHUgdGVzdCByb290MFkwEwYHKoZI
+zj0CAQYIKoZIzj0DAQcDQgAE/o9ONk/lK5eiZmC4Q0mh3cFM9St9AGfXr5Gc3878
+fYOsDcOXArF+QFU9Fd+ERjAwI9ZnDSJqEdukaCffgciHVqNTMFEwHQYDVR0OBBYE
+FNWwfII1foaaQHOfVwAfEO67ZbhzMB8GA1UdIwQYMBaAFNWwfII1foaaQHOfVwAf
+EO67ZbhzMA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDSQAwRgIhAIOVgXsA
+yPjlbw+C44VS4/LmVb/NvQOyHybZn9O7cq1GAiEA6RtmFQj3FUj4zqFe1BW3iTWX
+EDrneTZETE6EFpp7Npc=
+-----END CERTIFICATE-----
+";
+
+#[tokio::test]
+async fn a_machine_without_root_certificates_serves_alerts_and_says_whom_it_cannot_tell() {
+    let folder = folder();
+    let roots = folder.path().join("roots.pem");
+    std::fs::write(&roots, "").expect("no certificates");
+    let none = [
+        ("SSL_CERT_FILE", roots.display().to_string()),
+        ("SSL_CERT_DIR", folder.path().join("none").display().to_string()),
+    ];
+    let port = free_port();
+    let hook = webhook("push", port, &["incident.opened"], &secret_in(folder.path()));
+    let watchdog = format!("[watchdog]\nevery_s = 1\nlimit_s = 5\nping_url = {:?}\n", ping_url(port));
+    let config = format!("{hook}{watchdog}").replace("http:", "https:");
+    let anhu = Anhu::start_under(&none, &config, Arc::clone(&folder)).await;
+    let shown = async |what: &str| {
+        until(what, async || anhu.get("/readyz").1.contains(what).then_some(())).await;
+    };
+    shown("; 127.0.0.1 could not be told: there is no TLS without root certificates").await;
+    assert_eq!(anhu.get("/readyz").0, 200, "alerts go round all the same");
+    world::build(&anhu, &["wrist-1"], 1).await;
+    says(&anhu, "anhu/v1/wrist-1/alert", r#"{"kind":"sos"}"#);
+    anhu.wait_for_incident("it is dispatched", |incident| incident.first_offer_at.is_some()).await;
+    let said = |what: &str| anhu.log().lines().filter(|line| line.contains(what)).count();
+    until("the webhook is down", async || (said("a webhook is down") == 1).then_some(())).await;
+    assert_eq!(said("ERROR"), 2, "one for the monitor, one for the webhook: {}", anhu.log());
+    assert_eq!(said("the monitor cannot be told"), 0, "it is said once");
+
+    let checked = || {
+        let mut command = Command::new(binary());
+        command.args(["check-config", "--config"]).arg(folder.path().join("anhu.toml")).envs(none.clone());
+        command.output().expect("it runs")
+    };
+    let output = checked();
+    assert!(!output.status.success());
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    for fault in ["webhooks.0.url", "watchdog.ping_url", "install the system's root certificates"] {
+        assert!(told.contains(fault), "{fault}: {told}");
+    }
+    assert!(!format!("{told}{}", anhu.log()).contains(KEY_IN_ADDRESS), "the key in the address is not told");
+
+    std::fs::write(&roots, ROOT).expect("a certificate");
+    shown("; 127.0.0.1 could not be told: it cannot be connected to").await;
+    assert!(checked().status.success(), "nobody listens there, which only a try can tell");
 }
 
 #[tokio::test]

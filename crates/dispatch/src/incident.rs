@@ -50,7 +50,7 @@ pub struct Incident {
     pub corroborated: bool,
     /// When its last alert came.
     pub last_alert_at: Timestamp,
-    /// Which device raised the last alert, and when by its own clock.
+    /// Which device raised the last alert, and what counts as its last word by its own clock.
     pub last_alert_by: Option<(DeviceId, Timestamp)>,
     /// Alerts so far.
     pub alert_count: u32,
@@ -400,9 +400,9 @@ impl Incident {
     }
 
     fn alert_raised(&mut self, alert: &Alert) {
-        self.alert_count = self.alert_count.saturating_add(1);
-        self.last_alert_at = self.last_alert_at.max(alert.received_at);
         self.last_alert_by = self.last_said(alert);
+        self.last_alert_at = self.last_alert_at.max(alert.received_at);
+        self.alert_count = self.alert_count.saturating_add(1);
         if alert.hold.is_none() {
             self.called_live(alert.kind);
         }
@@ -416,12 +416,16 @@ impl Incident {
         }
     }
 
-    /// Who has said something last, and when by its clock. A delayed message of the same device is not its last word.
+    /// Who has said something last, and when by its clock, before `alert` is counted. A delayed message of the same device is
+    /// not its last word. What it said before another spoke is not known any more: then it counts as said when that came.
     fn last_said(&self, alert: &Alert) -> Option<(DeviceId, Timestamp)> {
         let (device, said) = alert.device.clone().zip(alert.device_time)?;
-        let before = self.last_alert_by.as_ref().filter(|(same, _)| *same == device);
-        let said = before.map_or(said, |(_, before)| said.max(*before));
-        Some((device, said))
+        let before = match &self.last_alert_by {
+            Some((same, before)) if *same == device => *before,
+            Some(_) | None if self.alert_count > 0 => self.last_alert_at,
+            Some(_) | None => said,
+        };
+        Some((device, said.max(before)))
     }
 
     /// Whether what `device` says at `time` by its clock comes after the last alert. The same device's clock is right about

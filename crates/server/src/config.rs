@@ -12,6 +12,7 @@ use std::{
 
 use devices::{Profile, Routes};
 use dispatch::Policy;
+use http::Uri;
 use serde::Deserialize;
 
 pub(crate) use self::{
@@ -19,7 +20,7 @@ pub(crate) use self::{
     watchdog::WatchdogConfig,
     webhooks::{NotificationsConfig, WebhookConfig},
 };
-use crate::policies;
+use crate::{outside::Way, policies};
 
 /// Most brokers of a node: a receipt remembers by a bit which of them have it.
 const MAX_LINKS: usize = 64;
@@ -238,6 +239,18 @@ pub(crate) struct Checked {
 /// # Errors
 /// [`Faults`] lists everything that is wrong, each with its file, key, value and remedy.
 pub(crate) fn load(overrides: &Overrides) -> Result<Checked, Faults> {
+    read(overrides, |_, _| {})
+}
+
+/// As [`load`], and whether there is a way to each system outside. A server starts without.
+///
+/// # Errors
+/// Every fault found.
+pub(crate) fn check(overrides: &Overrides) -> Result<Checked, Faults> {
+    read(overrides, Check::ways)
+}
+
+fn read(overrides: &Overrides, more: impl FnOnce(&mut Check, &Config)) -> Result<Checked, Faults> {
     let mut faults = Vec::new();
     let (source, text) = match &overrides.config {
         None => ("defaults".to_owned(), String::new()),
@@ -253,6 +266,7 @@ pub(crate) fn load(overrides: &Overrides) -> Result<Checked, Faults> {
     check.webhooks(&config.webhooks);
     check.notifications(&config.notifications);
     check.watchdog(&config.watchdog);
+    more(&mut check, &config);
     let routes = check.routes(&config.routes);
     let policy =
         policies::read(config.policy_file.as_deref()).map_err(|faults| check.faults.extend(faults)).ok();
@@ -393,6 +407,22 @@ impl Check {
             value: value.to_string(),
             remedy: remedy.into(),
         });
+    }
+
+    /// Whether there is a way to each system outside; nobody is asked.
+    fn ways(&mut self, config: &Config) {
+        let remedy = |uri: &Uri| Some(format!("{}: install the system's root certificates", Way::to(uri).1?));
+        for (index, webhook) in config.webhooks.iter().enumerate() {
+            if let Some(remedy) = webhook.uri().ok().as_ref().and_then(remedy) {
+                self.fault(&format!("webhooks.{index}.url"), format!("{:?}", webhook.url), remedy);
+            }
+        }
+        let watchdog = &config.watchdog;
+        if let Some(address) = &watchdog.ping_url
+            && let Some(remedy) = watchdog.monitor().ok().flatten().as_ref().and_then(remedy)
+        {
+            self.fault("watchdog.ping_url", format!("{address:?}"), remedy);
+        }
     }
 
     fn listen(&mut self, key: &str, value: &str, allow_remote: bool) -> Option<SocketAddr> {

@@ -325,6 +325,16 @@ pub(crate) fn watchdog_ping(host: &str, outcome: &Result<(), String>, changed: b
     }
 }
 
+/// At the start there is no way to a system outside.
+pub(crate) fn no_way(what: &'static str, name: &str, fault: &str) {
+    tracing::error!(
+        what,
+        name,
+        fault,
+        "cannot be told of anything; alerts are served, and each try looks anew"
+    );
+}
+
 pub(crate) fn receipts_dropped(count: usize) {
     counter!("anhu_receipts_dropped_total").increment(count as u64);
 }

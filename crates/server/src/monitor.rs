@@ -29,8 +29,13 @@ pub(crate) struct Monitor {
 }
 
 impl Monitor {
-    pub(crate) fn new(uri: Uri) -> anyhow::Result<Self> {
-        Ok(Self { way: Way::to(&uri)?, uri, last: Mutex::default() })
+    /// One that cannot be reached keeps no alert from being served, so that is no fault of the start.
+    pub(crate) fn new(uri: Uri) -> Self {
+        let (way, fault) = Way::to(&uri);
+        if let Some(fault) = &fault {
+            metrics::no_way("monitor", uri.host().unwrap_or_default(), fault);
+        }
+        Self { uri, way, last: Mutex::new(fault.map(Err)) }
     }
 
     /// Tells it that all is well, within `pause`: a monitor that hangs holds up no round. One that was not reached is told

@@ -1,6 +1,6 @@
 //! Outside: how does the node ask something of a system elsewhere over HTTP, without waiting for ever?
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, sync::OnceLock, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, Uri};
@@ -18,16 +18,22 @@ const MAX_ANSWER: usize = 4096;
 /// How long an unused connection is kept.
 const IDLE: Duration = Duration::from_secs(60);
 
+type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
 /// The way to one system. Redirects are answers like any other: another address needs another secret.
 pub(crate) struct Way {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    tls: bool,
+    /// Made when it can be: the machine may get its root certificates while we run.
+    client: OnceLock<HttpClient>,
 }
 
 impl Way {
-    /// A way to the system at `uri`.
-    pub(crate) fn to(uri: &Uri) -> anyhow::Result<Self> {
-        let connector = connector(uri.scheme_str() == Some("https"))?;
-        Ok(Self { client: Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE).build(connector) })
+    /// A way to the system at `uri`, and why it cannot be gone now, if so. Each try looks anew: alerts are served all the
+    /// same.
+    pub(crate) fn to(uri: &Uri) -> (Self, Option<String>) {
+        let way = Self { tls: uri.scheme_str() == Some("https"), client: OnceLock::new() };
+        let fault = way.client().err();
+        (way, fault)
     }
 
     /// Asks once, for at most so long.
@@ -46,7 +52,7 @@ impl Way {
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, HeaderMap), String> {
-        match self.client.request(request).await {
+        match self.client()?.request(request).await {
             Ok(answer) => {
                 let (head, body) = answer.into_parts();
                 // A longer answer costs its connection and nothing else.
@@ -59,6 +65,16 @@ impl Way {
                 Err(format!("{what} ({})", cause(&error)))
             }
         }
+    }
+
+    fn client(&self) -> Result<&HttpClient, String> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let connector = connector(self.tls)
+            .map_err(|error| format!("there is no TLS without root certificates: {error}"))?;
+        let client = Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE).build(connector);
+        Ok(self.client.get_or_init(|| client))
     }
 }
 

@@ -73,8 +73,7 @@ struct Round {
 impl Watchdog {
     pub(crate) fn new(config: WatchdogConfig) -> anyhow::Result<Self> {
         let uri = config.monitor().map_err(|remedy| anyhow::anyhow!("watchdog.ping_url: {remedy}"))?;
-        let monitor = uri.map(Monitor::new).transpose()?;
-        Ok(Self { config, monitor, started: Instant::now(), last: Mutex::default() })
+        Ok(Self { config, monitor: uri.map(Monitor::new), started: Instant::now(), last: Mutex::default() })
     }
 
     /// How it is, for `/readyz`; `None` when the site does not want one.

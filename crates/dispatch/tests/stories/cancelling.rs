@@ -188,3 +188,70 @@ fn a_cancel_is_no_answer_to_an_alert_made_after_it_though_an_older_alert_comes_l
         ",
     );
 }
+
+#[test]
+fn a_delayed_alert_is_no_last_word_though_another_device_spoke_in_between() {
+    check(
+        &[
+            (1_000, clock_ahead(0, alert(7, Kind::Inactivity))),
+            (1_001, by_device("bed", alert(7, Kind::BedExit))),
+            (1_002, clock_ahead(-302, alert(7, Kind::Inactivity))),
+            (1_003, cancels(7, Some(800))),
+        ],
+        "
+        1000 #1 opened for elder 7: P2 inactivity
+        1000 #1 alert 1 inactivity, occurred at 1000, by the device 1000
+        1000 #1 wakes at 1060 RingAll NotAcknowledged
+        1000 #1 wakes at 1060 CallBack
+        1001 #1 alert 2 bed_exit
+        1002 #1 alert 3 inactivity, occurred at 700, by the device 700
+        1003 #1 all is well, says button
+        1003 #1 calls Operators: SaidToBeWell
+        ",
+    );
+}
+
+#[test]
+fn what_a_device_says_after_another_spoke_is_its_last_word() {
+    let told = |late: i64, alert: Step| clock_ahead(-late, alert);
+    check(
+        &[
+            (1_000, told(0, by_device("bed", alert(7, Kind::BedExit)))),
+            (1_001, told(0, alert(7, Kind::Inactivity))),
+            (1_002, told(0, by_device("bed", alert(7, Kind::BedExit)))),
+            (1_003, told(1, alert(7, Kind::Inactivity))),
+            (1_004, cancels(7, Some(1_003))),
+        ],
+        "
+        1000 #1 opened for elder 7: P2 bed_exit
+        1000 #1 alert 1 bed_exit, occurred at 1000, by the device 1000
+        1000 #1 wakes at 1060 RingAll NotAcknowledged
+        1000 #1 wakes at 1060 CallBack
+        1001 #1 alert 2 inactivity, occurred at 1001, by the device 1001
+        1002 #1 alert 3 bed_exit, occurred at 1002, by the device 1002
+        1003 #1 alert 4 inactivity, occurred at 1002, by the device 1002
+        1004 #1 cancelled, says button
+        1004 #1 wakes at 1604 Close
+        ",
+    );
+}
+
+#[test]
+fn a_delayed_alert_of_one_device_does_not_end_what_another_said_later() {
+    check(
+        &[
+            (1_000, clock_ahead(0, by_device("bed", alert(7, Kind::BedExit)))),
+            (1_001, clock_ahead(-11, alert(7, Kind::Inactivity))),
+            (1_002, cancels(7, Some(995))),
+        ],
+        "
+        1000 #1 opened for elder 7: P2 bed_exit
+        1000 #1 alert 1 bed_exit, occurred at 1000, by the device 1000
+        1000 #1 wakes at 1060 RingAll NotAcknowledged
+        1000 #1 wakes at 1060 CallBack
+        1001 #1 alert 2 inactivity, occurred at 990, by the device 990
+        1002 #1 all is well, says button
+        1002 #1 calls Operators: SaidToBeWell
+        ",
+    );
+}

@@ -172,6 +172,11 @@ pub(crate) fn message(number: u8, alert: Step) -> Step {
     but(alert, |raised| raised.key = Some(MessageKey([number; 16])))
 }
 
+/// Another device of the elder raises it.
+pub(crate) fn by_device(name: &str, alert: Step) -> Step {
+    but(alert, |raised| raised.device = Some(device(name)))
+}
+
 pub(crate) fn retained(alert: Step) -> Step {
     but(alert, |raised| raised.retained = true)
 }

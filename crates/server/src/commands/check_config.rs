@@ -1,4 +1,4 @@
-//! `anhu check-config`: would the server start with this?
+//! `anhu check-config`: would the server start with this, and could it tell whom it must?
 
 use crate::config::{self, Overrides};
 
@@ -13,7 +13,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let checked = config::load(&arguments.overrides)?;
+    let checked = config::check(&arguments.overrides)?;
     println!("the configuration is sound");
     println!("  data folder   {}", checked.config.data_dir.display());
     println!("  http          {}", checked.http_listen);

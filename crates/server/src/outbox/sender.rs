@@ -10,6 +10,7 @@ use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHO
 use super::{delivery::Delivery, waiting::Outcome};
 use crate::{
     config::WebhookConfig,
+    metrics,
     outside::{USER_AGENT, Way},
 };
 
@@ -28,7 +29,10 @@ impl Sender {
         let faulty = |remedy: String| anyhow::anyhow!("webhook {}: {remedy}", config.name);
         let uri = config.uri().map_err(|remedy| faulty(remedy.to_owned()))?;
         let signer = config.signer().map_err(faulty)?;
-        let way = Way::to(&uri)?;
+        let (way, fault) = Way::to(&uri);
+        if let Some(fault) = fault {
+            metrics::no_way("webhook", &config.name, &fault);
+        }
         Ok(Self { name: config.name.clone(), uri, signer, timeout: config.timeout(), way })
     }
 
