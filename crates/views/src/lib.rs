@@ -9,8 +9,10 @@
 mod board;
 mod directory;
 mod notice;
+mod snapshot;
 mod story;
 
 pub use board::{Board, Change};
 pub use directory::{Directory, Home};
 pub use notice::{Notice, assignment_notice, live_notices, notices};
+pub use snapshot::Snapshot;
