@@ -9,6 +9,8 @@
 //! |---|---|
 //! | `consoles` | 50 consoles and 50 apps read nothing, 50 consoles read ten messages a second; the clock also runs to 50 screens that are read, whose own calm is measured before |
 //! | `flood` | 200 connections send alerts and telemetry as fast as they are taken, many times what comes on a city's worst day |
+//! | `arrivals` | 50 consoles come at once, when 10,000 cases of 5 alerts each are open |
+//! | `loud` | one device sends a thousand alerts and a thousand readings a second on one connection |
 //! | `duplicates` | 200 connections send the same eight presses again and again |
 //! | `stale` | 200 connections send alerts that occurred three hours ago, each another one |
 //! | `census` | a million elders are imported |
@@ -38,7 +40,7 @@ use benches::{
     load, usage,
 };
 use consoles::{DEAD, HEALTHY, Neglected, SLOW, Screens};
-use flood::{Flood, STALE, STRANGERS};
+use flood::{CASES, Flood, STALE, STRANGERS};
 use hdrhistogram::Histogram;
 use tokio::sync::mpsc;
 
@@ -49,7 +51,7 @@ const STREAMS: u32 = 200;
 /// Rounds at most: the calm one, one for each load, and the calm one of the screens.
 const ROUNDS: u32 = 2 + BESIDE.len() as u32;
 /// What may go on beside the presses.
-const BESIDE: [&str; 5] = ["consoles", "flood", "duplicates", "stale", "census"];
+const BESIDE: [&str; 7] = ["consoles", "arrivals", "loud", "flood", "duplicates", "stale", "census"];
 
 #[tokio::main]
 async fn main() {
@@ -70,9 +72,11 @@ async fn main() {
         let (port, stale) = (bench.mqtt, ROUNDS * bench.presses);
         match beside {
             "flood" => bench.flooded("a flood", Flood::Everything, port, &calm).await,
+            "loud" => bench.flooded("a loud device", Flood::Loud, port, &calm).await,
             "duplicates" => bench.flooded("duplicates", Flood::Duplicates, port, &calm).await,
             "stale" => bench.flooded("stale alerts", Flood::Stale(stale), port, &calm).await,
             "consoles" => bench.neglected(&calm).await,
+            "arrivals" => bench.arriving(&calm).await,
             _ => bench.counted(elders, &calm).await,
         }
     }
@@ -150,6 +154,32 @@ impl Bench {
         drop((neglected, screens));
     }
 
+    async fn arriving(&mut self, calm: &Round) {
+        flood::open_cases(self.mqtt).await;
+        let (http, server) = (self.http.clone(), self.server.0.id());
+        let worked = usage::worked_seconds(server);
+        let what = format!("beside {HEALTHY} consoles that come at once");
+        let round = self
+            .measure(&what, async |_| {
+                // On threads of their own, so that what they read does not hold up the helpers' streams in this program.
+                let http = http.clone();
+                let arriving = tokio::task::spawn_blocking(move || {
+                    let began = Instant::now();
+                    let threads = tokio::runtime::Runtime::new().expect("threads");
+                    drop(threads.block_on(Screens::open(&http)));
+                    began.elapsed().as_millis() as u64
+                });
+                arriving.await.expect("they came")
+            })
+            .await;
+        let worked = usage::worked_seconds(server) - worked;
+        println!(
+            "{:>10} ms until each of them shows everything, {worked:.1} s of the server's work",
+            round.done
+        );
+        compare(&what, &calm.pressed.latencies, &round.pressed.latencies);
+    }
+
     async fn counted(&mut self, elders: u64, calm: &Round) {
         let (begun, folder, http) = (Instant::now(), self.folder.path().to_owned(), self.http.clone());
         let round =
@@ -179,7 +209,7 @@ impl Bench {
             both
         };
         let ((pressed, offers), done, ()) = tokio::join!(pressing, beside(Arc::clone(&over)), watching);
-        let latest = 2 * offers.len() + 2 * STRANGERS;
+        let latest = 2 * offers.len() + 2 * STRANGERS + CASES;
         let device_of = county::devices(county::connect(&self.http).await, latest).await;
         let round = load::evaluate(&pressed, &offers, &device_of);
         let at = |quantile| round.latencies.value_at_quantile(quantile);

@@ -1,9 +1,10 @@
-//! How long is a hotline dark after a crash, when it has served for years?
+//! How long is a hotline dark after a crash, when it has served for years, and what do checkpoints cost it in memory?
 //!
-//! Writes the journal of a million incidents that were opened, served and closed, as the dispatch thread would, and starts
-//! the server on it after a `kill -9`: once with nothing but the journal, and once with the last checkpoint.
+//! Writes the journal of a million incidents that were opened, served and closed, and of some that are open, as the dispatch
+//! thread would, and starts the server on it after a `kill -9`: once with nothing but the journal, and once with the last
+//! checkpoint. The second one makes another checkpoint, and its memory is read meanwhile.
 //!
-//! `cargo build --release -p server && cargo bench -p benches --bench recovery -- --incidents 1000000`
+//! `cargo build --release -p server && cargo bench -p benches --bench recovery -- --incidents 1000000 --open 10000`
 
 use std::{
     env,
@@ -14,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use benches::county;
+use benches::{county, usage};
 use dispatch::{
     AssignmentState, AssignmentStep, Command, Disposition, Duty, Event, IncidentEvent, MessageKey, Operation,
     Policy, PolicyFile, RaiseAlert, State, Subject, decide, follow,
@@ -27,6 +28,11 @@ use roster::{Member, Roster, Size};
 use wire::DispatchRecord;
 
 const INCIDENTS: u64 = 1_000_000;
+const OPEN: u64 = 10_000;
+/// Alerts of each that is open.
+const ALERTS: u64 = 10;
+/// After that time nothing is left to do for a checkpoint.
+const SETTLED: Duration = Duration::from_secs(3);
 const RESPONDERS: u32 = 1_000;
 const BEGIN: Timestamp = Timestamp(1_700_000_000_000);
 /// So that what is resolved closes, and messages are forgotten, as in a county with 8,640 calls a day.
@@ -34,14 +40,17 @@ const BETWEEN_CALLS: Millis = Millis::from_seconds(10);
 
 fn main() {
     let arguments: Vec<String> = env::args().collect();
-    let wanted = arguments.iter().position(|argument| argument == "--incidents");
-    let incidents = wanted.and_then(|at| arguments.get(at + 1)?.parse().ok()).unwrap_or(INCIDENTS);
+    let number = |name: &str, default| {
+        let wanted = arguments.iter().position(|argument| argument == name);
+        wanted.and_then(|at| arguments.get(at + 1)?.parse().ok()).unwrap_or(default)
+    };
+    let (incidents, open) = (number("--incidents", INCIDENTS), number("--open", OPEN));
     let folder = county::data_folder();
     let data = folder.path().join("data");
     let begun = Instant::now();
-    let (records, bytes) = write(&data.join("journal/dispatch"), incidents);
+    let (records, bytes) = write(&data.join("journal/dispatch"), incidents, open);
     println!(
-        "{incidents} incidents opened, served and closed: {records} records, {:.0} MiB, written in {:.1} s",
+        "{incidents} incidents opened, served and closed, {open} open: {records} records, {:.0} MiB, written in {:.1} s",
         bytes as f64 / f64::from(1 << 20),
         begun.elapsed().as_secs_f64()
     );
@@ -56,6 +65,15 @@ fn main() {
     let (mut server, tail) = start(folder.path(), &data, "");
     println!("from the last checkpoint: serving after {:.2} s", tail.as_secs_f64());
     server.kill();
+    // Another policy is a record, and the checkpoint is not made before it serves.
+    let policy = include_str!("../../config/policy.toml").replace("size = 3,", "size = 1,");
+    let policy_file = folder.path().join("policy.toml");
+    std::fs::write(&policy_file, policy).expect("a policy");
+    let config = format!("policy_file = {policy_file:?}\n[journal]\ncheckpoint_s = 10\n");
+    let (mut server, _) = start(folder.path(), &data, &config);
+    let (before, most, after) = server.memory_around("a checkpoint was kept");
+    println!("memory: {before} MiB before a checkpoint, {most} at most, {after} after it");
+    server.kill();
 }
 
 /// A server and its log.
@@ -67,6 +85,23 @@ struct Server {
 impl Server {
     fn wait_for(&mut self, what: &str) {
         while !self.log.recv_timeout(Duration::from_secs(600)).expect("it goes on").contains(what) {}
+    }
+
+    /// Memory in MiB now, at most until `what` is told, and a while after.
+    fn memory_around(&mut self, what: &str) -> (u64, u64, u64) {
+        let now = || usage::resident_mib(self.child.id());
+        let before = now();
+        let mut most = before;
+        loop {
+            most = most.max(now());
+            match self.log.recv_timeout(Duration::from_millis(5)) {
+                Ok(line) if line.contains(what) => break,
+                Ok(_) | Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => panic!("the server has ended"),
+            }
+        }
+        std::thread::sleep(SETTLED);
+        (before, most, now())
     }
 
     fn kill(&mut self) {
@@ -97,7 +132,7 @@ fn start(folder: &Path, data: &Path, config: &str) -> (Server, Duration) {
 }
 
 /// Writes the journal and returns how many records it has, and their bytes.
-fn write(folder: &Path, incidents: u64) -> (u64, u64) {
+fn write(folder: &Path, incidents: u64, open: u64) -> (u64, u64) {
     let sink = |_: Notice<'_, ()>| {};
     let (journal, _) =
         Journal::open(folder, Options::default(), Sequence(0), |_, _| Ok(()), sink).expect("a journal");
@@ -111,6 +146,9 @@ fn write(folder: &Path, incidents: u64) -> (u64, u64) {
     keep(std::mem::replace(&mut county.record, DispatchRecord::new(BEGIN)));
     for call in 0..incidents {
         county.call(call, &mut keep);
+    }
+    for case in 0..open {
+        county.open(incidents + case, &mut keep);
     }
     journal.close().expect("flushed");
     (records, bytes)
@@ -180,6 +218,17 @@ impl County {
         let (operator, note) = ("ann".to_owned(), String::new());
         let operation = Operation::Resolve { disposition: Disposition::Served, note };
         self.settle(Command::Operate { incident, operator, operation }, keep);
+    }
+
+    /// A case of several alerts that an operator must decide about.
+    fn open(&mut self, case: u64, keep: &mut impl FnMut(DispatchRecord)) {
+        self.record = DispatchRecord::new(self.now);
+        for again in 0..ALERTS {
+            let Command::RaiseAlert(alert) = alert(case, self.now) else { unreachable!("it is an alert") };
+            let key = Some(MessageKey(u128::from(case * ALERTS + again).to_le_bytes()));
+            self.decide(Command::RaiseAlert(Box::new(RaiseAlert { key, kind: Kind::DoorOpen, ..*alert })));
+        }
+        keep(std::mem::replace(&mut self.record, DispatchRecord::new(self.now)));
     }
 }
 

@@ -1,10 +1,16 @@
-//! Consoles and apps that read nothing: nobody else waits for them, and they do not fill the server's memory.
+//! Consoles and apps that read nothing: nobody else waits for them, they do not fill the server's memory, and those that
+//! are not there any more are found out.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{
+    collections::BTreeMap,
+    ops::Range,
+    time::{Duration, Instant},
+};
 
 use tests::{
     anhu::{Anhu, Watch, next_notice},
     mqtt::deliver,
+    proxy::Proxy,
     wait, world,
 };
 use tokio::task::JoinSet;
@@ -25,6 +31,9 @@ const PRESSES: usize = 50;
 /// Most that memory may grow by. Half of it is what a socket takes; were each case kept as each console has found it, it would
 /// be almost twice as much, and grow with every case.
 const MAY_GROW_MIB: u64 = 80;
+
+/// How long somebody who is not there any more may count as there.
+const FOUND_OUT: Duration = Duration::from_secs(40);
 
 /// A connection of which the client takes as little as it can.
 async fn narrow(anhu: &Anhu) -> Channel {
@@ -97,4 +106,42 @@ async fn consoles_that_read_nothing_hold_nobody_up_and_do_not_fill_the_memory() 
 
     let mut late = Watch::of(dead.remove(0));
     sees(&mut late, PRESSES + DEAD).await;
+}
+
+/// How many streams of such watchers are open.
+fn watching(anhu: &Anhu, who: &str) -> u32 {
+    let (_, metrics) = anhu.get("/metrics");
+    let name = format!("anhu_watchers{{who=\"{who}\"}} ");
+    let count = metrics.lines().find_map(|line| line.strip_prefix(&name)).expect("it is counted");
+    count.parse().expect("a number")
+}
+
+async fn counted(anhu: &Anhu, consoles: u32, apps: u32) {
+    let all = || watching(anhu, "console") == consoles && watching(anhu, "responder") == apps;
+    wait::until("those who watch are counted", async || all().then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_console_and_an_app_on_a_dead_line_are_found_out_and_others_stay() {
+    let anhu = Anhu::start().await;
+    let world = world::build(&anhu, &[], 2).await;
+    counted(&anhu, 0, 0).await;
+    let port = anhu.http.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    let proxy = Proxy::to(port).await;
+    let line = Channel::from_shared(format!("http://127.0.0.1:{}", proxy.port)).expect("a URL");
+    let line = line.connect().await.expect("a connection");
+    let mut console = IncidentServiceClient::new(line.clone());
+    let far = console.watch_incidents(v1::WatchIncidentsRequest::default()).await.expect("a stream");
+    let request = v1::WatchOffersRequest { responder: world.responders[0].clone() };
+    let app = ResponderServiceClient::new(line).watch_offers(request).await.expect("a stream");
+    let _near = anhu.watch().await;
+    let _near_app = anhu.watch_offers(&world.responders[1]).await;
+    counted(&anhu, 2, 2).await;
+
+    proxy.freeze();
+    let frozen = Instant::now();
+    counted(&anhu, 1, 1).await;
+    println!("found out after {:.1} s", frozen.elapsed().as_secs_f64());
+    assert!(frozen.elapsed() < FOUND_OUT);
+    drop((far, app));
 }

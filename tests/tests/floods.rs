@@ -142,6 +142,22 @@ async fn a_press_that_is_sent_thousands_of_times_is_one_and_others_are_helped_me
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_presses_without_end_is_helped_and_so_are_others() {
+    let devices = ["loud".to_owned()];
+    let anhu = county(&devices).await;
+    let anew = |line: usize, number: usize| {
+        (0..BATCH).map(|press_| press("loud", &format!("{line}-{number}-{press_}"))).collect::<Vec<_>>()
+    };
+    let flood = Flood::start(anhu.mqtt_port, anew);
+    flood.rises().await;
+    others_are_helped(&anhu).await;
+    let sent = flood.ends().await;
+    let loud = |one: &v1::Incident| one.device == "devices/loud" && one.first_offer_at.is_some();
+    anhu.wait_for_incident("a helper is asked", loud).await;
+    assert_eq!(counts(&anhu).await["devices/loud"], (1, sent as u32));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn alerts_of_hours_ago_are_all_kept_and_shown_as_late_and_others_are_helped_meanwhile() {
     let devices: Vec<String> = (0..LINES).map(|line| format!("stale-{line}")).collect();
     let anhu = county(&devices).await;

@@ -1,6 +1,6 @@
 //! Which acknowledgements may leave now, and in which order?
 //!
-//! Each connection owes its device answers in the order of the publishes. A publish gets a mark in a small ring of
+//! Each connection owes its device answers in the order of the publishes; those at QoS 0 want none and only take their place. A publish gets a mark in a small ring of
 //! atomics; any thread sets the mark with [`Ack::durable`]; only the connection's own task looks at the marks, from the
 //! oldest on, and stops at the first that is not set.
 
@@ -8,11 +8,13 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicU8, AtomicUsize, Ordering},
     },
 };
 
 use tokio::{sync::Notify, time::Instant};
+
+use crate::Limits;
 
 /// Says that one message is durable.
 ///
@@ -24,7 +26,7 @@ use tokio::{sync::Notify, time::Instant};
 pub struct Ack(Option<Mark>);
 
 impl Ack {
-    /// An ack nobody waits for: that of a QoS 0 message or of a last will.
+    /// An ack nobody waits for: that of a last will.
     pub fn unneeded() -> Self {
         Self(None)
     }
@@ -81,6 +83,8 @@ impl AckLine {
 pub(crate) enum Answer {
     PubAck,
     PubRec,
+    /// The device waits for none, but the message counts as one that is under way.
+    Nothing,
 }
 
 /// An answer the device waits for.
@@ -103,25 +107,48 @@ pub(crate) struct Acks {
     line: Arc<AckLine>,
     owed: VecDeque<Owed>,
     next_mark: u16,
+    everybody: Arc<Everybody>,
+}
+
+/// What all connections have under way together, and how much that may be before each gets only its share.
+#[derive(Debug)]
+pub(crate) struct Everybody {
+    under_way: AtomicUsize,
+    busy_from: usize,
+    share: usize,
+}
+
+impl Everybody {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let share = usize::from(limits.in_flight_when_busy).max(1);
+        Self { under_way: AtomicUsize::new(0), busy_from: limits.busy_from, share }
+    }
+
+    fn is_busy(&self) -> bool {
+        // Relaxed: a little more or less does not matter.
+        self.under_way.load(Ordering::Relaxed) >= self.busy_from
+    }
 }
 
 impl Acks {
-    pub(crate) fn new(line: Arc<AckLine>) -> Self {
-        Self { line, owed: VecDeque::new(), next_mark: 0 }
+    pub(crate) fn new(line: Arc<AckLine>, everybody: Arc<Everybody>) -> Self {
+        Self { line, owed: VecDeque::new(), next_mark: 0, everybody }
     }
 
-    /// As many publishes are unanswered as there are marks: take no more.
+    /// As many publishes are unanswered as there are marks, or as its share when the server is busy: take no more. The next
+    /// answer makes room.
     pub(crate) fn is_full(&self) -> bool {
-        self.owed.len() >= self.line.marks.len()
+        let under_way = self.owed.len();
+        under_way >= self.line.marks.len() || under_way >= self.everybody.share && self.everybody.is_busy()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.owed.is_empty()
     }
 
-    /// When the oldest unanswered publish came.
+    /// When the oldest unanswered publish came, of those that want an answer.
     pub(crate) fn oldest(&self) -> Option<Instant> {
-        self.owed.front().map(|owed| owed.since)
+        self.owed.iter().find(|owed| owed.answer != Answer::Nothing).map(|owed| owed.since)
     }
 
     pub(crate) fn owes(&self, answer: Answer, packet_id: u16) -> bool {
@@ -131,17 +158,17 @@ impl Acks {
     /// Owes `answer` once the returned [`Ack`] is durable. Not to be called when [full](Self::is_full): then a mark
     /// is still in use.
     pub(crate) fn owe(&mut self, answer: Answer, packet_id: u16, since: Instant) -> Ack {
-        debug_assert!(!self.is_full());
+        debug_assert!(self.owed.len() < self.line.marks.len());
         let at = self.next_mark;
         self.next_mark = if usize::from(at) + 1 == self.line.marks.len() { 0 } else { at + 1 };
         self.line.marks[usize::from(at)].store(WAITING, Ordering::Relaxed);
-        self.owed.push_back(Owed { answer, packet_id, mark: Some(at), since });
+        self.push(Owed { answer, packet_id, mark: Some(at), since });
         Ack(Some(Mark { line: Arc::clone(&self.line), at }))
     }
 
     /// Owes `answer` as soon as all before it are given: the message is durable already.
     pub(crate) fn owe_again(&mut self, answer: Answer, packet_id: u16, since: Instant) {
-        self.owed.push_back(Owed { answer, packet_id, mark: None, since });
+        self.push(Owed { answer, packet_id, mark: None, since });
     }
 
     /// Takes the next answer that may leave.
@@ -152,10 +179,29 @@ impl Acks {
             None => DURABLE,
         };
         match state {
-            DURABLE => Ok(self.owed.pop_front()),
+            DURABLE => Ok(self.pop()),
             WAITING => Ok(None),
+            // Nobody was promised anything.
+            _ if oldest.answer == Answer::Nothing => Ok(self.pop()),
             _ => Err(AckDropped),
         }
+    }
+
+    fn push(&mut self, owed: Owed) {
+        self.owed.push_back(owed);
+        self.everybody.under_way.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn pop(&mut self) -> Option<Owed> {
+        let owed = self.owed.pop_front();
+        self.everybody.under_way.fetch_sub(usize::from(owed.is_some()), Ordering::Relaxed);
+        owed
+    }
+}
+
+impl Drop for Acks {
+    fn drop(&mut self) {
+        self.everybody.under_way.fetch_sub(self.owed.len(), Ordering::Relaxed);
     }
 }
 
@@ -164,7 +210,7 @@ mod tests {
     use super::*;
 
     fn acks(in_flight: u16) -> Acks {
-        Acks::new(Arc::new(AckLine::new(in_flight)))
+        Acks::new(Arc::new(AckLine::new(in_flight)), Arc::new(Everybody::new(&Limits::default())))
     }
 
     fn due(acks: &mut Acks) -> Vec<u16> {
@@ -198,6 +244,38 @@ mod tests {
             first.durable();
             assert_eq!(due(&mut acks), vec![round * 2 + 1, round * 2 + 2]);
         }
+    }
+
+    #[test]
+    fn when_the_server_is_busy_each_has_its_share_and_afterwards_its_window() {
+        let limits = Limits { busy_from: 5, in_flight_when_busy: 2, ..Limits::default() };
+        let everybody = Arc::new(Everybody::new(&limits));
+        let open = || Acks::new(Arc::new(AckLine::new(8)), Arc::clone(&everybody));
+        let (mut loud, mut quiet) = (open(), open());
+        let under_way: Vec<Ack> = (1..=5).map(|id| loud.owe(Answer::PubAck, id, Instant::now())).collect();
+        assert!(loud.is_full() && !quiet.is_full(), "whoever has little under way goes on");
+        let pressed = quiet.owe(Answer::PubAck, 1, Instant::now());
+        assert!(!quiet.is_full());
+        under_way.into_iter().for_each(Ack::durable);
+        assert_eq!(due(&mut loud), vec![1, 2, 3, 4, 5]);
+        assert!(!loud.is_full());
+        pressed.durable();
+        drop((loud, quiet));
+        assert_eq!(everybody.under_way.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn what_wants_no_answer_takes_its_place_and_is_let_go_whatever_becomes_of_it() {
+        let mut acks = acks(2);
+        let (early, late) = (Instant::now(), Instant::now() + std::time::Duration::from_secs(1));
+        let silent = acks.owe(Answer::Nothing, 0, early);
+        let answered = acks.owe(Answer::PubAck, 7, late);
+        assert!(acks.is_full());
+        assert_eq!(acks.oldest(), Some(late), "nobody waits for the other one");
+        drop(silent);
+        answered.durable();
+        assert!(matches!(acks.next_due(), Ok(Some(Owed { answer: Answer::Nothing, .. }))));
+        assert!(matches!(acks.next_due(), Ok(Some(Owed { packet_id: 7, .. }))));
     }
 
     #[test]

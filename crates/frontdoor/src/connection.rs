@@ -73,7 +73,7 @@ impl<'d, I: Intake, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'d, I, 
             intake,
             seat,
             wire,
-            acks: Acks::new(Arc::clone(&seat.line)),
+            acks: Acks::new(Arc::clone(&seat.line), Arc::clone(&door.everybody)),
             unreleased: BTreeSet::new(),
             unacked: Unacked::new(manner.receive_maximum),
             manner,
@@ -121,6 +121,7 @@ impl<'d, I: Intake, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'d, I, 
             self.wire.send(&match owed.answer {
                 Answer::PubAck => Outgoing::PubAck(owed.packet_id),
                 Answer::PubRec => Outgoing::PubRec(owed.packet_id),
+                Answer::Nothing => continue,
             });
             count(&self.door.counters.acks);
         }
@@ -227,7 +228,7 @@ impl<'d, I: Intake, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'d, I, 
             return Err(End::NotAuthorized);
         }
         let ack = match publish.qos {
-            Qos::AtMostOnce => Ack::unneeded(),
+            Qos::AtMostOnce => self.acks.owe(Answer::Nothing, 0, self.last_packet),
             Qos::AtLeastOnce => self.acks.owe(Answer::PubAck, publish.packet_id, self.last_packet),
             Qos::ExactlyOnce => match self.remember(publish.packet_id)? {
                 Some(ack) => ack,

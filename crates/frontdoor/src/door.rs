@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Limits,
+    acks::Everybody,
     clients::Clients,
     counters::{Counters, count},
     receipts::{Receipt, Tracked},
@@ -26,6 +27,7 @@ pub(crate) struct Door {
     pub(crate) counters: Counters,
     pub(crate) clients: Clients,
     pub(crate) subscriptions: Subscriptions,
+    pub(crate) everybody: Arc<Everybody>,
     /// Cancelled when the server stops.
     pub(crate) shutdown: CancellationToken,
     next_id: AtomicU64,
@@ -34,6 +36,7 @@ pub(crate) struct Door {
 impl Door {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
+            everybody: Arc::new(Everybody::new(&limits)),
             limits,
             counters: Counters::default(),
             clients: Clients::default(),

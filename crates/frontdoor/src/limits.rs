@@ -16,9 +16,14 @@ pub struct Limits {
     pub max_packet_bytes: usize,
     /// Longest topic name or filter in bytes of UTF-8.
     pub max_topic_bytes: usize,
-    /// Most publishes of one connection that are taken and not yet durable; then its socket is not read. Told to v5
+    /// Most publishes of one connection, QoS 0 among them, that are taken and not yet durable; then its socket is not read. Told to v5
     /// devices as Receive Maximum. At least 1.
     pub in_flight: u16,
+    /// When all connections together have at least so many publishes under way, each gets only its share: then a few with
+    /// deep windows do not put hundreds of messages before everybody else's next one.
+    pub busy_from: usize,
+    /// That share; whoever has less under way is read as ever. At least 1.
+    pub in_flight_when_busy: u16,
     /// A connection whose oldest acknowledgement is later than this is closed, so that the device sends again. The
     /// same wait bounds a graceful end and the handing over of a last will.
     pub ack_deadline: Duration,
@@ -39,6 +44,8 @@ impl Default for Limits {
             max_packet_bytes: 256 * 1024,
             max_topic_bytes: 256,
             in_flight: 64,
+            busy_from: 512,
+            in_flight_when_busy: 4,
             ack_deadline: Duration::from_secs(5),
             max_subscriptions: 16,
             outgoing_queue: 64,

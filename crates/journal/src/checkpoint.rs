@@ -19,7 +19,7 @@
 use crate::disk::{Disk, RealDisk, write_gently};
 use crate::format::{HEADER_BYTES, array_at, hash_at, header_checksum, u32_at, u64_at};
 use crate::{Hash, Sequence};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 use thiserror::Error;
@@ -111,12 +111,38 @@ pub fn write_on(
     hash: Hash,
     state: &[u8],
 ) -> Result<(), CheckpointError> {
-    let bytes = state.len() as u64;
-    if bytes > MAX_STATE_BYTES {
-        return Err(CheckpointError::TooLong { place: disk.place(""), bytes });
-    }
+    write_pieces_on(disk, sequence, hash, |sink| sink.write_all(state))
+}
+
+/// Like [`write`], of a state that `tell` writes piece by piece: only the packed state is held in memory, and whatever `tell`
+/// owns is gone before the first byte goes to the disk.
+///
+/// # Errors
+///
+/// As [`write`], and [`CheckpointError::Io`] when `tell` fails.
+pub fn write_pieces(
+    directory: &Path,
+    sequence: Sequence,
+    hash: Hash,
+    tell: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), CheckpointError> {
+    write_pieces_on(&RealDisk::unlocked(directory), sequence, hash, tell)
+}
+
+fn write_pieces_on(
+    disk: &dyn Disk,
+    sequence: Sequence,
+    hash: Hash,
+    tell: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), CheckpointError> {
     let name = checkpoint_name(sequence.0);
-    let written = encode(sequence, hash, state).and_then(|bytes| {
+    let failed = |source| CheckpointError::Io { place: disk.place(&name), source };
+    let mut packing = Packing::new().map_err(failed)?;
+    let told = tell(&mut packing);
+    if packing.bytes > MAX_STATE_BYTES {
+        return Err(CheckpointError::TooLong { place: disk.place(""), bytes: packing.bytes });
+    }
+    let written = told.and_then(|()| packing.finish(sequence, hash)).and_then(|bytes| {
         let file = disk.create(UNFINISHED, 0)?;
         write_gently(&*file, &bytes)?;
         disk.rename(UNFINISHED, &name)?;
@@ -125,7 +151,7 @@ pub fn write_on(
     if let Err(source) = written {
         // On a full disk it would only take room.
         let _ = disk.remove(UNFINISHED);
-        return Err(CheckpointError::Io { place: disk.place(&name), source });
+        return Err(failed(source));
     }
     // The checkpoint stands whether or not older ones could be removed; the next one tries again.
     let _ = remove_older(disk, sequence.0);
@@ -197,20 +223,51 @@ fn checkpoint_sequence(name: &str) -> Option<u64> {
     if all_digits { digits.parse().ok() } else { None }
 }
 
-fn encode(sequence: Sequence, hash: Hash, state: &[u8]) -> io::Result<Vec<u8>> {
-    let packed = zstd::bulk::compress(state, LEVEL)?;
-    let mut bytes = vec![0; HEADER_BYTES];
-    bytes[0..8].copy_from_slice(MAGIC);
-    bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
-    bytes[16..24].copy_from_slice(&sequence.0.to_le_bytes());
-    bytes[24..56].copy_from_slice(&hash.0);
-    bytes[56..64].copy_from_slice(&(state.len() as u64).to_le_bytes());
-    bytes[64..72].copy_from_slice(&(packed.len() as u64).to_le_bytes());
-    bytes[72..104].copy_from_slice(blake3::hash(state).as_bytes());
-    let crc = header_checksum(&bytes);
-    bytes[12..16].copy_from_slice(&crc.to_le_bytes());
-    bytes.extend_from_slice(&packed);
-    Ok(bytes)
+/// A checkpoint in the making: its header's place, and the packed state so far.
+struct Packing {
+    encoder: zstd::stream::write::Encoder<'static, Vec<u8>>,
+    hasher: blake3::Hasher,
+    /// Of the state so far.
+    bytes: u64,
+}
+
+impl Packing {
+    fn new() -> io::Result<Self> {
+        let encoder = zstd::stream::write::Encoder::new(vec![0; HEADER_BYTES], LEVEL)?;
+        Ok(Self { encoder, hasher: blake3::Hasher::new(), bytes: 0 })
+    }
+
+    /// The whole file.
+    fn finish(self, sequence: Sequence, hash: Hash) -> io::Result<Vec<u8>> {
+        let mut file = self.encoder.finish()?;
+        let (header, packed) = file.split_at_mut(HEADER_BYTES);
+        header[0..8].copy_from_slice(MAGIC);
+        header[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        header[16..24].copy_from_slice(&sequence.0.to_le_bytes());
+        header[24..56].copy_from_slice(&hash.0);
+        header[56..64].copy_from_slice(&self.bytes.to_le_bytes());
+        header[64..72].copy_from_slice(&(packed.len() as u64).to_le_bytes());
+        header[72..104].copy_from_slice(self.hasher.finalize().as_bytes());
+        let crc = header_checksum(header);
+        header[12..16].copy_from_slice(&crc.to_le_bytes());
+        Ok(file)
+    }
+}
+
+impl Write for Packing {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        self.bytes += piece.len() as u64;
+        if self.bytes > MAX_STATE_BYTES {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.hasher.update(piece);
+        self.encoder.write_all(piece)?;
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn read(disk: &dyn Disk, sequence: u64) -> Result<Checkpoint, CheckpointError> {

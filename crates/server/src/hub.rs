@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dashmap::DashMap;
 use model::ResponderId;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc};
 use views::Notice;
 use wire::v1::{self, watch_offers_response::Change};
 
@@ -14,6 +14,8 @@ use crate::metrics;
 const CONSOLE_BACKLOG: usize = 512;
 /// Notices an app may fall behind; then its stream is cut, and it watches again.
 const RESPONDER_BACKLOG: usize = 64;
+/// Consoles that are sent what there is at the same time; others wait for their turn.
+const CATCHING_UP: usize = 2;
 /// Streams one responder may have open: a phone, a tablet, and one left over from a lost connection.
 const STREAMS_PER_RESPONDER: usize = 4;
 
@@ -21,12 +23,17 @@ const STREAMS_PER_RESPONDER: usize = 4;
 pub(crate) struct Hub {
     consoles: broadcast::Sender<Arc<v1::Incident>>,
     responders: DashMap<ResponderId, Vec<mpsc::Sender<Change>>>,
+    catching_up: Arc<Semaphore>,
 }
 
 impl Hub {
     /// A hub that nobody watches yet.
     pub(crate) fn new() -> Self {
-        Self { consoles: broadcast::channel(CONSOLE_BACKLOG).0, responders: DashMap::new() }
+        Self {
+            consoles: broadcast::channel(CONSOLE_BACKLOG).0,
+            responders: DashMap::new(),
+            catching_up: Arc::new(Semaphore::new(CATCHING_UP)),
+        }
     }
 
     /// Tells every console how an incident is now.
@@ -53,6 +60,13 @@ impl Hub {
         self.consoles.subscribe()
     }
 
+    /// Waits until a console may send some of what it has to catch up with: many that come at once must not take the
+    /// processor from whoever presses now. Those who wait get it in the order they came.
+    pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        // It is never closed.
+        Arc::clone(&self.catching_up).acquire_owned().await.ok()
+    }
+
     /// Watches what concerns one responder from now on. The oldest stream is cut when there are too many.
     pub(crate) fn watch_offers(&self, responder: ResponderId) -> mpsc::Receiver<Change> {
         let (sender, receiver) = mpsc::channel(RESPONDER_BACKLOG);
@@ -65,8 +79,12 @@ impl Hub {
         receiver
     }
 
-    /// Consoles and responders watching.
+    /// Consoles and responders watching. Forgets those whose last stream has ended.
     pub(crate) fn watchers(&self) -> (usize, usize) {
+        self.responders.retain(|_, streams| {
+            streams.retain(|stream| !stream.is_closed());
+            !streams.is_empty()
+        });
         (self.consoles.receiver_count(), self.responders.len())
     }
 }

@@ -7,6 +7,7 @@
 
 use std::{
     ops::ControlFlow,
+    panic::resume_unwind,
     path::{Path, PathBuf},
     sync::Weak,
     thread,
@@ -69,7 +70,7 @@ impl Keeper {
                 continue;
             }
             let begun = Instant::now();
-            match self.make(durable, stop) {
+            match self.make_apart(durable, stop) {
                 Ok(Some(kept)) => {
                     let before = std::mem::replace(&mut self.kept, kept);
                     last = Instant::now();
@@ -83,6 +84,16 @@ impl Keeper {
                 }
             }
         }
+    }
+
+    /// On a thread of its own, that ends with it: then the system gets back the memory it took. What a thread that goes on
+    /// has freed is kept for it, as much as it ever had.
+    fn make_apart(&self, durable: Sequence, stop: &CancellationToken) -> anyhow::Result<Option<Sequence>> {
+        thread::scope(|scope| {
+            let maker = thread::Builder::new().name("checkpoint".to_owned());
+            let made = maker.spawn_scoped(scope, || self.make(durable, stop)).context("no thread")?;
+            made.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })
     }
 
     /// Makes the checkpoint that stands for all records up to `durable`; `None` when the server stops meanwhile.

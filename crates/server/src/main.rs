@@ -21,6 +21,7 @@ mod outbox;
 mod outlet;
 mod outside;
 mod policies;
+mod port;
 mod presence;
 mod registrar;
 mod replica;

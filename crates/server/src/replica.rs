@@ -4,7 +4,11 @@
 //! it as a checkpoint, so that the next start has less to read. Both by the same steps, so a checkpoint can never say
 //! anything else than the records before it.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    io::{self, BufWriter, Write},
+    path::Path,
+    sync::Arc,
+};
 
 use anyhow::Context as _;
 use dispatch::State;
@@ -29,12 +33,12 @@ pub(crate) struct Replica {
 }
 
 /// What a checkpoint holds.
-#[derive(serde::Serialize, serde::Deserialize)]
-struct Kept {
-    version: u32,
+#[derive(serde::Deserialize)]
+struct Kept<'a> {
+    _version: u32,
     at: Timestamp,
     state: State,
-    board: Vec<u8>,
+    board: &'a [u8],
 }
 
 impl Replica {
@@ -82,7 +86,7 @@ impl Replica {
             return None;
         }
         let Kept { at, state, board, .. } = postcard::from_bytes(bytes).ok()?;
-        let board = Arc::new(Board::restore(&board)?);
+        let board = Arc::new(Board::restore(board)?);
         Some(Self { state, board, applied, latest: at })
     }
 
@@ -100,17 +104,33 @@ impl Replica {
     }
 
     /// Keeps it as a checkpoint beside the journal in `folder`; `hash` is that of the last record in it.
+    ///
+    /// Never is all of it there twice: each part is dropped as soon as it is written.
     pub(crate) fn keep(self, folder: &Path, hash: Hash) -> anyhow::Result<()> {
-        let board = self.board.snapshot();
-        let kept = Kept { version: VERSION, at: self.latest, state: self.state, board };
-        let bytes = postcard::to_stdvec(&kept).context("the state cannot be written down")?;
-        Ok(checkpoint::write(folder, self.applied, hash, &bytes)?)
+        let Self { state, board, applied, latest } = self;
+        let kept = checkpoint::write_pieces(folder, applied, hash, |sink| {
+            let mut sink = BufWriter::new(sink);
+            // As `Kept` is read.
+            put(&(VERSION, latest), &mut sink)?;
+            put(&state, &mut sink)?;
+            drop(state);
+            let snapshot = board.snapshot();
+            drop(board);
+            put(&snapshot.bytes(), &mut sink)?;
+            snapshot.write(&mut sink)?;
+            sink.flush()
+        });
+        kept.context("what is open cannot be written down")
     }
 }
 
 /// The version stands first, so that nothing of another form is read.
 fn version_of(bytes: &[u8]) -> Option<u32> {
     postcard::take_from_bytes::<u32>(bytes).ok().map(|(version, _)| version)
+}
+
+fn put(part: &impl serde::Serialize, sink: &mut impl Write) -> io::Result<()> {
+    postcard::to_io(part, sink).map(drop).map_err(io::Error::other)
 }
 
 #[cfg(test)]
@@ -122,6 +142,12 @@ mod tests {
 
     fn fixtures(name: &str) -> std::path::PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures").join(name)
+    }
+
+    fn written(board: &Board) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        board.snapshot().write(&mut bytes).expect("memory takes it");
+        bytes
     }
 
     /// What the records of the first form tell. Kept, it is the fixture of another form of the checkpoint.
@@ -150,7 +176,7 @@ mod tests {
             assert_eq!((kept.applied, start.after), (told.applied, told.applied), "{form} is read");
             assert_eq!((start.hash, kept.latest), (Some(hash), told.latest), "{form}");
             assert_eq!(kept.state, told.state, "{form}");
-            assert_eq!(kept.board.snapshot(), told.board.snapshot(), "{form}");
+            assert_eq!(written(&kept.board), written(&told.board), "{form}");
         }
     }
 

@@ -3,7 +3,6 @@
 use std::{net::SocketAddr, sync::Arc, thread::JoinHandle, time::Duration};
 
 use anyhow::Context as _;
-use axum::serve::ListenerExt as _;
 use frontdoor::{FrontDoor, Limits};
 use journal::{Journal, Sequence};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -35,6 +34,7 @@ use crate::{
     outbox,
     outlet::Outlet,
     policies::{NotReplaced, Policies, Reloaded},
+    port,
     presence::{self, Presence},
     registrar::{self, Books},
     replica::Replica,
@@ -222,7 +222,7 @@ fn serve_node(
     let (reporter, health) = tonic_health::server::health_reporter();
     tasks.spawn(until(stop.clone(), report_health(Arc::clone(node), reporter)));
     let router = http::router(Arc::clone(node), metrics, health)?;
-    tasks.spawn(serve_http(listener, router, stop.clone()));
+    tasks.spawn(port::serve(listener, router, stop.clone()));
     tasks.spawn(until(stop.clone(), watchdog::run(Arc::clone(node), token)));
     Ok(())
 }
@@ -378,16 +378,5 @@ async fn upkeep(metrics: PrometheusHandle) {
     loop {
         ticks.tick().await;
         metrics.run_upkeep();
-    }
-}
-
-async fn serve_http(listener: TcpListener, router: axum::Router, stop: CancellationToken) {
-    // Without this, small answers wait 20 to 40 ms for the next one.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
-    if let Err(error) = served {
-        tracing::error!(%error, "the HTTP port has failed");
     }
 }

@@ -11,10 +11,12 @@ use std::{
 use dashmap::DashMap;
 use dispatch::{Event, IncidentEvent};
 use model::{IncidentId, ResponderId, Timestamp};
-use prost::Message as _;
 use wire::v1;
 
-use crate::story;
+use crate::{
+    snapshot::{self, Snapshot},
+    story,
+};
 
 /// Closed incidents kept for look-up; older ones are in the journal. About 4 KiB each.
 const CLOSED_KEPT: usize = 20_000;
@@ -82,7 +84,8 @@ impl Board {
                 }
             }
         }
-        self.head.fetch_max(change.sequence, Ordering::Relaxed);
+        // Whoever reads it finds all of them changed.
+        self.head.fetch_max(change.sequence, Ordering::Release);
         changed.into_iter().filter_map(|id| self.get(id)).collect()
     }
 
@@ -97,7 +100,7 @@ impl Board {
             incident.revision = incident.revision.max(head);
             recovered.push(Arc::clone(&entry));
         }
-        self.head.fetch_max(head, Ordering::Relaxed);
+        self.head.fetch_max(head, Ordering::Release);
         recovered
     }
 
@@ -164,29 +167,28 @@ impl Board {
         self.order().own.contains(&id)
     }
 
-    /// The revision of the latest change; 0 before the first.
+    /// The revision of the latest change; 0 before the first. What is read afterwards is as it was then, or later.
     #[must_use]
     pub fn head(&self) -> u64 {
-        self.head.load(Ordering::Relaxed)
+        self.head.load(Ordering::Acquire)
     }
 
-    /// Everything as bytes, for [`Board::restore`].
+    /// Everything as it is now, to be written down for [`Board::restore`].
     #[must_use]
-    pub fn snapshot(&self) -> Vec<u8> {
-        let incidents = self.page(None, usize::MAX, |_| true);
-        let incidents = incidents.iter().rev().map(|incident| v1::Incident::clone(incident)).collect();
+    pub fn snapshot(&self) -> Snapshot {
+        let mut incidents = self.page(None, usize::MAX, |_| true);
+        incidents.reverse();
         // The latest change need not be one of an incident, and whoever watched has its number.
-        v1::ListIncidentsResponse { incidents, next_page_token: self.head().to_string() }.encode_to_vec()
+        Snapshot { incidents, head: self.head() }
     }
 
     /// The board that [`Board::snapshot`] saw; `None` when the bytes are not such a snapshot.
     #[must_use]
     pub fn restore(bytes: &[u8]) -> Option<Self> {
-        let snapshot = v1::ListIncidentsResponse::decode(bytes).ok()?;
         let board = Self::default();
-        // Snapshots of the first form do not say it; then the latest change of an incident is as good as can be.
-        board.head.store(snapshot.next_page_token.parse().unwrap_or_default(), Ordering::Relaxed);
-        for incident in snapshot.incidents {
+        let mut pieces = snapshot::Pieces::of(bytes);
+        for incident in pieces.by_ref() {
+            let incident = incident?;
             let id = wire::Name::incident("name", &incident.name).ok()?;
             let closed = incident.state() == v1::IncidentState::Closed;
             for responder in bound_to(&incident) {
@@ -196,6 +198,7 @@ impl Board {
             board.incidents.insert(id, Arc::new(incident));
             board.note_order(id, closed);
         }
+        board.head.fetch_max(pieces.head, Ordering::Relaxed);
         Some(board)
     }
 

@@ -11,9 +11,11 @@ mod board;
 mod directory;
 mod finder;
 mod notice;
+mod snapshot;
 mod story;
 
 pub use board::{Board, Change};
 pub use directory::{Directory, Home};
 pub use finder::{Finder, MAX_QUESTION_CHARS};
 pub use notice::{Notice, assignment_notice, live_notices, notices};
+pub use snapshot::Snapshot;

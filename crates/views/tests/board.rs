@@ -8,6 +8,7 @@ use model::{
     CoordinateSystem, DeviceId, ElderId, IncidentId, Kind, OfferId, OrgUnitCode, Place, Priority,
     ResponderId, Timestamp,
 };
+use prost::Message as _;
 use registry::{Elder, Gender};
 use roster::{Member, Roster, Size};
 use views::{Board, Change, Directory};
@@ -202,11 +203,33 @@ fn a_button_that_is_stuck_does_not_fill_the_memory() {
     assert_eq!(incident.alerts.iter().filter(|alert| !alert.raw.is_empty()).count(), 4);
 }
 
+/// A board as it is written down.
+fn written(board: &Board) -> Vec<u8> {
+    let (snapshot, mut bytes) = (board.snapshot(), Vec::new());
+    let promised = snapshot.bytes();
+    snapshot.write(&mut bytes).expect("there is room");
+    assert_eq!(bytes.len(), promised);
+    bytes
+}
+
+#[test]
+fn a_board_is_written_down_as_one_message_so_that_others_read_it_and_older_ones_are_read() {
+    let mut county = County::new();
+    county.presses("a");
+    let incidents: Vec<v1::Incident> =
+        county.board.open().iter().map(|one| v1::Incident::clone(one)).collect();
+    let message = v1::ListIncidentsResponse { incidents, next_page_token: county.board.head().to_string() };
+    assert_eq!(written(&county.board), message.encode_to_vec());
+    let first_form = v1::ListIncidentsResponse { next_page_token: String::new(), ..message }.encode_to_vec();
+    assert_eq!(Board::restore(&first_form).expect("a snapshot").head(), county.incident().revision);
+    assert!((1..first_form.len()).all(|end| Board::restore(&first_form[..end]).is_none()), "it was cut");
+}
+
 #[test]
 fn a_restored_board_shows_the_same() {
     let mut county = County::new();
     county.presses("a");
-    let restored = Board::restore(&county.board.snapshot()).expect("a snapshot");
+    let restored = Board::restore(&written(&county.board)).expect("a snapshot");
     assert_eq!(restored.get(IncidentId(1)), county.board.get(IncidentId(1)));
     assert_eq!(restored.open_count(), 1);
     assert!(restored.incident_of(ResponderId(0)).is_some(), "who was asked is still found");
@@ -219,7 +242,7 @@ fn a_restored_board_knows_the_latest_change_though_it_was_of_no_incident() {
     let events = [Event::DrillModeChanged { on: true }];
     let at = Timestamp(1_790_000_000_000);
     county.board.fold(Change { sequence: 77, at, durable_at: None, events: &events });
-    let restored = Board::restore(&county.board.snapshot()).expect("a snapshot");
+    let restored = Board::restore(&written(&county.board)).expect("a snapshot");
     assert_eq!(restored.head(), 77, "who watched until then goes on from there");
 }
 

@@ -131,6 +131,23 @@ async fn no_more_than_the_window_is_taken_before_it_is_durable() {
 }
 
 #[tokio::test]
+async fn what_wants_no_answer_counts_as_under_way_and_its_loss_closes_nothing() {
+    let desk = Desk::new(Habit::Keep);
+    let running = Running::start(Limits { in_flight: 2, ..Limits::default() }, &desk).await;
+    let mut device = running.v311("d1").await;
+    let burst: Vec<u8> = (1..=4).flat_map(|_| publish(0x30, "t", 0, b"x")).collect();
+    device.send(&[burst, publish(0x32, "t", 7, b"y")].concat()).await;
+    for taken in [2, 4] {
+        desk.messages(taken).await;
+        assert_eq!(desk.taken().len(), taken);
+        desk.kept().into_iter().for_each(drop);
+    }
+    desk.messages(5).await;
+    desk.kept().into_iter().for_each(Ack::durable);
+    device.expect(&[0x40, 2, 0, 7]).await;
+}
+
+#[tokio::test]
 async fn a_full_server_is_not_read_from_and_loses_nothing() {
     let desk = Desk::with_room(Habit::Keep, 1);
     let running = Running::start(Limits::default(), &desk).await;
