@@ -45,7 +45,7 @@ impl Default for Limits {
             max_topic_bytes: 256,
             in_flight: 64,
             busy_from: 512,
-            in_flight_when_busy: 4,
+            in_flight_when_busy: 8,
             ack_deadline: Duration::from_secs(5),
             max_subscriptions: 16,
             outgoing_queue: 64,
