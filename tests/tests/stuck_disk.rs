@@ -9,6 +9,7 @@ use std::{
 use tests::{
     anhu::Anhu,
     disk::{self, LoopDevice, are_possible},
+    mosquitto::Mosquitto,
     presses::{is_acknowledged, judge, press, shown},
     world,
 };
@@ -89,4 +90,41 @@ async fn a_disk_that_hangs_costs_no_alert_and_holds_nobody_up() {
     let anhu = Anhu::start_with("", Arc::clone(&folder)).await;
     let judged = judge(&acked, &shown(&anhu).await);
     assert!(judged.lost.is_empty() && judged.doubled.is_empty(), "{judged:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_broker_delivers_while_the_disk_hangs_all_arrives_once() {
+    if !are_possible() {
+        return;
+    }
+    let folder = disk::folder();
+    let image = disk::make_ext4(&folder.path().join("disk.img"), DISK_BYTES).expect("a file system");
+    let mounted = LoopDevice::of(&image).and_then(|device| device.mount(folder.path().join("data"), "rw"));
+    let mounted = mounted.expect("a mount");
+    let broker = Mosquitto::start().await;
+    let link = format!(
+        "[[links]]\nname = \"town\"\nurl = \"mqtt://127.0.0.1:{}\"\nclient_id = \"anhu\"\n\
+         filters = [\"anhu/v1/+/alert\"]\n",
+        broker.port
+    );
+    let anhu = Anhu::start_with(&link, Arc::clone(&folder)).await;
+    turns(&anhu, 200).await;
+    let publishing = tokio::spawn(press(broker.port, 0, 3_000));
+    for _ in 0..2 {
+        let frozen = Frozen::freeze(mounted.at());
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        drop(frozen);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let published = publishing.await.expect("the broker takes all");
+    let began = Instant::now();
+    loop {
+        let judged = judge(&published, &shown(&anhu).await);
+        if judged.lost.is_empty() {
+            assert!(judged.doubled.is_empty(), "{judged:?}");
+            break;
+        }
+        assert!(began.elapsed() < NOTICES_WITHIN, "{} are missing\n{}", judged.lost.len(), anhu.log());
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
 }
