@@ -59,6 +59,30 @@ pub fn folder() -> Arc<tempfile::TempDir> {
     Arc::new(tempfile::Builder::new().prefix(&prefix).tempdir().expect("a folder"))
 }
 
+/// The image of the file system on which a server in this folder keeps its data.
+#[must_use]
+pub fn image_in(folder: &Path) -> PathBuf {
+    folder.join("disk.img")
+}
+
+/// Makes an empty file system of so many bytes, and mounts it as the data folder of a server in `folder`.
+///
+/// # Panics
+/// When the system refuses; see [`are_possible`].
+#[must_use]
+pub fn new_data(folder: &Path, bytes: u64) -> Mounted {
+    make_ext4(&image_in(folder), bytes).expect("a file system");
+    mount_data(folder).expect("a mount")
+}
+
+/// Mounts the image that lies in `folder` as the data folder of a server there.
+///
+/// # Errors
+/// What the system said.
+pub fn mount_data(folder: &Path) -> io::Result<Mounted> {
+    LoopDevice::of(&image_in(folder))?.mount(folder.join("data"), "rw")
+}
+
 /// Makes a file that holds an empty ext4 of so many bytes.
 ///
 /// # Errors

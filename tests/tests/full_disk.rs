@@ -12,7 +12,7 @@ use std::{
 
 use tests::{
     anhu::{Anhu, Watch},
-    disk::{self, LoopDevice, Mounted, are_possible},
+    disk::{self, Mounted, are_possible},
     presses::{Judgement, is_acknowledged, judge, press, shown},
     wait::PATIENCE,
     world,
@@ -37,10 +37,7 @@ struct Rig {
 impl Rig {
     fn new() -> Self {
         let folder = disk::folder();
-        let image = disk::make_ext4(&folder.path().join("disk.img"), DISK_BYTES).expect("a file system");
-        let mounted =
-            LoopDevice::of(&image).and_then(|device| device.mount(folder.path().join("data"), "rw"));
-        Self { mounted: mounted.expect("a mount"), folder }
+        Self { mounted: disk::new_data(folder.path(), DISK_BYTES), folder }
     }
 
     async fn serve(&self) -> Anhu {
@@ -209,15 +206,14 @@ async fn a_disk_that_turns_read_only_costs_no_alert() {
     // A technician checks the disk and mounts it again.
     let Rig { mounted, folder } = rig;
     mounted.unmount().expect("it unmounts");
-    let image = folder.path().join("disk.img");
+    let image = disk::image_in(folder.path());
     let checked = Command::new("e2fsck").args(["-p", "-f"]).arg(&image).output().expect("e2fsck runs");
     assert!(
         checked.status.code().is_some_and(|code| code < 4),
         "{}",
         String::from_utf8_lossy(&checked.stdout)
     );
-    let mounted = LoopDevice::of(&image).and_then(|device| device.mount(folder.path().join("data"), "rw"));
-    let rig = Rig { mounted: mounted.expect("a mount"), folder };
+    let rig = Rig { mounted: disk::mount_data(folder.path()).expect("a mount"), folder };
     let anhu = rig.serve().await;
     nothing_is_lost(&anhu, &acked, 0).await;
     assert_eq!(judge(&acked, &shown(&anhu).await), Judgement::default());

@@ -35,16 +35,14 @@ fn cuts() -> u64 {
 /// A disk on which a server has run once and was stopped.
 static BEGINNING: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let folder = disk::folder();
-    let image = disk::make_ext4(&folder.path().join("disk.img"), DISK_BYTES).expect("a file system");
-    let mounted = LoopDevice::of(&image).and_then(|device| device.mount(folder.path().join("data"), "rw"));
-    let mounted = mounted.expect("a mount");
+    let mounted = disk::new_data(folder.path(), DISK_BYTES);
     let data = Arc::clone(&folder);
     let run = async move { assert!(Anhu::start_with("", data).await.stop(), "it stops well") };
     // A runtime of its own: whoever asks first is on another one.
     let thread = std::thread::spawn(|| tokio::runtime::Runtime::new().expect("a runtime").block_on(run));
     thread.join().expect("it ran");
     mounted.unmount().expect("it unmounts");
-    fs::read(image).expect("its bytes")
+    fs::read(disk::image_in(folder.path())).expect("its bytes")
 });
 
 /// A server on a disk that can lose its power.
@@ -102,10 +100,8 @@ fn powered(image: Vec<u8>, options: &str) -> io::Result<(PowerLossDisk, Mounted,
 /// What is found on an image after the power is back: the verdict of `anhu journal verify`, and the server that runs.
 async fn recovered(image: &[u8]) -> (Anhu, Mounted, Arc<tempfile::TempDir>) {
     let folder = disk::folder();
-    let file = folder.path().join("disk.img");
-    write_sparse(&file, image).expect("an image");
-    let mounted = LoopDevice::of(&file).and_then(|device| device.mount(folder.path().join("data"), "rw"));
-    let mounted = mounted.expect("ext4 recovers");
+    write_sparse(&disk::image_in(folder.path()), image).expect("an image");
+    let mounted = disk::mount_data(folder.path()).expect("ext4 recovers");
     let verified = Command::new(binary())
         .args(["journal", "verify", "--data-dir"])
         .arg(mounted.at())

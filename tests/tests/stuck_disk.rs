@@ -1,6 +1,7 @@
 //! A disk that neither takes nor refuses: every write hangs, as with storage behind a network that is away.
 
 use std::{
+    collections::BTreeSet,
     process::Command,
     sync::Arc,
     time::{Duration, Instant},
@@ -8,7 +9,7 @@ use std::{
 
 use tests::{
     anhu::Anhu,
-    disk::{self, LoopDevice, are_possible},
+    disk::{self, are_possible},
     mosquitto::Mosquitto,
     presses::{is_acknowledged, judge, press, shown},
     world,
@@ -16,6 +17,8 @@ use tests::{
 use wire::v1;
 
 const DISK_BYTES: u64 = 128 << 20;
+/// Presses while it hangs: many times what a broker lets be under way.
+const PRESSES: usize = 1_000;
 /// How long the server may take to notice that the disk is back.
 const NOTICES_WITHIN: Duration = Duration::from_secs(30);
 
@@ -59,9 +62,7 @@ async fn a_disk_that_hangs_costs_no_alert_and_holds_nobody_up() {
         return;
     }
     let folder = disk::folder();
-    let image = disk::make_ext4(&folder.path().join("disk.img"), DISK_BYTES).expect("a file system");
-    let mounted = LoopDevice::of(&image).and_then(|device| device.mount(folder.path().join("data"), "rw"));
-    let mounted = mounted.expect("a mount");
+    let mounted = disk::new_data(folder.path(), DISK_BYTES);
     let mut anhu = Anhu::start_with("", Arc::clone(&folder)).await;
     world::build(&anhu, &["wrist-1"], 3).await;
     let mut acked = press(anhu.mqtt_port, 0, 50).await;
@@ -98,9 +99,7 @@ async fn what_a_broker_delivers_while_the_disk_hangs_all_arrives_once() {
         return;
     }
     let folder = disk::folder();
-    let image = disk::make_ext4(&folder.path().join("disk.img"), DISK_BYTES).expect("a file system");
-    let mounted = LoopDevice::of(&image).and_then(|device| device.mount(folder.path().join("data"), "rw"));
-    let mounted = mounted.expect("a mount");
+    let mounted = disk::new_data(folder.path(), DISK_BYTES);
     let broker = Mosquitto::start().await;
     let link = format!(
         "[[links]]\nname = \"town\"\nurl = \"mqtt://127.0.0.1:{}\"\nclient_id = \"anhu\"\n\
@@ -109,14 +108,14 @@ async fn what_a_broker_delivers_while_the_disk_hangs_all_arrives_once() {
     );
     let anhu = Anhu::start_with(&link, Arc::clone(&folder)).await;
     turns(&anhu, 200).await;
-    let publishing = tokio::spawn(press(broker.port, 0, 3_000));
-    for _ in 0..2 {
+    let mut published = BTreeSet::new();
+    for round in 0..2 {
         let frozen = Frozen::freeze(mounted.at());
-        tokio::time::sleep(Duration::from_secs(4)).await;
+        published.extend(press(broker.port, round * PRESSES, PRESSES).await);
+        turns(&anhu, 503).await;
         drop(frozen);
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        turns(&anhu, 200).await;
     }
-    let published = publishing.await.expect("the broker takes all");
     let began = Instant::now();
     loop {
         let judged = judge(&published, &shown(&anhu).await);

@@ -1,8 +1,8 @@
 //! Which acknowledgements may leave now, and in which order?
 //!
-//! Each connection owes its device answers in the order of the publishes; those at QoS 0 want none and only take their place. A publish gets a mark in a small ring of
-//! atomics; any thread sets the mark with [`Ack::durable`]; only the connection's own task looks at the marks, from the
-//! oldest on, and stops at the first that is not set.
+//! Each connection owes its device answers in the order of the publishes; those at QoS 0 want none and only take their
+//! place. A publish gets a mark in a small ring of atomics; any thread sets the mark with [`Ack::durable`]; only the
+//! connection's own task looks at the marks, from the oldest on, and stops at the first that is not set.
 
 use std::{
     collections::VecDeque,

@@ -20,14 +20,14 @@ const READINGS: usize = 6;
 const WORDS: usize = 6;
 /// The longest question, in characters; what is beyond is not looked at.
 pub const MAX_QUESTION_CHARS: usize = 100;
-/// So many times as many as are wanted are found before nobody is looked for any more who begins with the word.
-const ENOUGH: usize = 10;
+/// The most that one question finds: nobody reads further.
+pub const MAX_FOUND: usize = 1000;
 /// Elders looked at more closely before a question is given up as too vague.
 const CANDIDATES: usize = 20_000;
 
 /// Finds elders by any part of their name, in characters, pinyin or initials, of their phone or their contacts', of their
-/// resident id or number elsewhere, of their address, and of the devices they have. Readers wait for an import no longer than one record
-/// of it takes.
+/// resident id or number elsewhere, of their address, and of the devices they have. Readers wait for an import no longer
+/// than one record of it takes.
 #[derive(Debug, Default)]
 pub struct Finder {
     books: RwLock<Books>,
@@ -105,7 +105,7 @@ impl Finder {
     /// The first `limit` elders whom `question` may mean and whom `may` lets be seen: those whose name, number, address or
     /// device begins with it before those that have it in the middle. Words apart by spaces must all be somebody's. Nobody
     /// for a question without a letter or digit; of a question so vague that it fits 20,000 elders half-way, those found by
-    /// then.
+    /// then. With a larger limit more follow, and those before stay as they are; at most [`MAX_FOUND`].
     #[must_use]
     pub fn find(&self, question: &str, limit: usize, may: impl Fn(ElderId) -> bool) -> Vec<ElderId> {
         let words = words(question);
@@ -120,10 +120,11 @@ impl Finder {
                         begin.push(elder);
                     } else {
                         inside.push(elder);
-                    };
+                    }
                 }
+                // Only those who begin with it may end the search early: others would come elsewhere on a longer page.
                 let is_enough = begin.len() >= limit
-                    || begin.len() + inside.len() >= limit.saturating_mul(ENOUGH)
+                    || begin.len() + inside.len() >= MAX_FOUND
                     || known.len() >= CANDIDATES;
                 if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             });

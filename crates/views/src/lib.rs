@@ -16,6 +16,6 @@ mod story;
 
 pub use board::{Board, Change};
 pub use directory::{Directory, Home};
-pub use finder::{Finder, MAX_QUESTION_CHARS};
+pub use finder::{Finder, MAX_FOUND, MAX_QUESTION_CHARS};
 pub use notice::{Notice, assignment_notice, live_notices, notices};
 pub use snapshot::Snapshot;

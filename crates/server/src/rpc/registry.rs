@@ -30,8 +30,6 @@ const MAX_TOLD: usize = 20;
 
 /// Searches at the same time: they keep a processor busy, and alerts come first.
 static SEARCHES: Semaphore = Semaphore::const_new(2);
-/// Elders that a question finds at most: nobody reads further.
-const MOST_FOUND: usize = 1000;
 
 /// The service.
 pub(crate) struct Registry(pub(crate) App);
@@ -198,7 +196,7 @@ impl v1::registry_service_server::RegistryService for Registry {
             return Err(bad_field(FieldFault::new("query", reason)));
         }
         let _turn = SEARCHES.acquire().await;
-        let until = MOST_FOUND.min(size.saturating_add(start));
+        let until = views::MAX_FOUND.min(size.saturating_add(start));
         let app = Arc::clone(&self.0);
         let look = move || {
             // Before the records are held: it may take some milliseconds.
@@ -208,7 +206,7 @@ impl v1::registry_service_server::RegistryService for Registry {
             (page.collect(), found.len())
         };
         let (elders, found) = on_a_thread(look).await?;
-        let goes_on = found == until && until < MOST_FOUND;
+        let goes_on = found == until && until < views::MAX_FOUND;
         let next_page_token = if goes_on { until.to_string() } else { String::new() };
         Ok(Response::new(v1::SearchEldersResponse { elders, next_page_token }))
     }

@@ -137,6 +137,23 @@ fn a_record_that_changes_is_found_as_it_is_now_and_a_device_where_it_is() {
 }
 
 #[test]
+fn a_longer_page_begins_with_the_shorter_one() {
+    let finder = Finder::default();
+    for id in 0..3_000 {
+        // Every seventh begins with it; all others have it inside.
+        let name = if id % 7 == 0 { "桂英" } else { "陈桂英" };
+        finder.fold(&Event::ElderCreated(elder(id, name, "", "")));
+    }
+    for question in ["桂英", "陈桂英", "g", "gy"] {
+        let all = finder.find(question, MAX_FOUND, |_| true);
+        assert_eq!(all.len(), MAX_FOUND, "{question}");
+        for limit in [0, 1, 10, 50, 142, 143, 500, 999] {
+            assert_eq!(finder.find(question, limit, |_| true), all[..limit], "{question}: {limit}");
+        }
+    }
+}
+
+#[test]
 fn the_usual_reading_of_a_name_is_always_known() {
     use pinyin::ToPinyin as _;
     for name in ["吴和平", "曾广和", "单重行", "覃乐朝", "解万长", "盖都还得"] {
