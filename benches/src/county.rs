@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_stream::StreamExt as _;
 use tonic::transport::Channel;
 use wire::v1::{
@@ -203,7 +203,7 @@ pub async fn watch_all(
     }
 }
 
-/// One helper's phone: notes when an offer comes, then answers it.
+/// One helper's phone: notes when an offer comes, then answers it. When its stream is cut it watches again.
 async fn watch(
     channel: Channel,
     responder: u32,
@@ -213,24 +213,31 @@ async fn watch(
     let mut client = ResponderServiceClient::new(channel);
     let responder = format!("responders/{responder}");
     let request = v1::WatchOffersRequest { responder: responder.clone() };
-    let mut stream = client.watch_offers(request).await.expect("a stream").into_inner();
-    while let Some(Ok(message)) = stream.next().await {
-        if let Some(Change::SnapshotEnd(_)) = message.change {
-            break;
-        }
-    }
+    let (ready, watching) = oneshot::channel();
     tokio::spawn(async move {
-        while let Some(Ok(message)) = stream.next().await {
-            let at = Instant::now();
-            let Some(Change::Offer(offer)) = message.change else { continue };
-            if offer.state() != v1::OfferState::Sent || offers.send((offer.incident.clone(), at)).is_err() {
-                continue;
+        let mut ready = Some(ready);
+        // An error means that the server is gone, or stops.
+        while let Ok(stream) = client.watch_offers(request.clone()).await {
+            let mut stream = stream.into_inner();
+            while let Some(Ok(message)) = stream.next().await {
+                let at = Instant::now();
+                let offer = match message.change {
+                    Some(Change::Offer(offer)) if offer.state() == v1::OfferState::Sent => offer,
+                    Some(Change::SnapshotEnd(_)) => {
+                        let _ = ready.take().map(|ready| ready.send(()));
+                        continue;
+                    }
+                    _ => continue,
+                };
+                if offers.send((offer.incident.clone(), at)).is_err() {
+                    return;
+                }
+                let (mut client, responder) = (client.clone(), responder.clone());
+                tokio::spawn(async move { answer(&mut client, responder, &offer, served_in).await });
             }
-            let mut client = client.clone();
-            let responder = responder.clone();
-            tokio::spawn(async move { answer(&mut client, responder, &offer, served_in).await });
         }
     });
+    watching.await.expect("a stream");
 }
 
 async fn answer(
