@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::StreamExt as _;
-use tonic::transport::Channel;
+use tonic::{Code, Status, transport::Channel};
 use wire::v1::{
     self, incident_service_client::IncidentServiceClient, responder_service_client::ResponderServiceClient,
     watch_offers_response::Change,
@@ -30,6 +30,8 @@ const ELSEWHERE: f64 = 0.5;
 const AWAY: f64 = 0.6;
 /// A file of the registry has its limits.
 const DEVICES_A_FILE: u32 = 100_000;
+/// When a helper's phone says again what the server could not take.
+const SAID_AGAIN: Duration = Duration::from_millis(200);
 /// Duties that are said at the same time.
 const DUTIES_AT_ONCE: usize = 500;
 
@@ -247,7 +249,7 @@ async fn answer(
     served_in: Duration,
 ) {
     let accept = v1::AcceptOfferRequest { responder: responder.clone(), offer_id: offer.offer_id };
-    if client.accept_offer(accept).await.is_err() {
+    if !told(async || client.clone().accept_offer(accept.clone()).await).await {
         return;
     }
     if !served_in.is_zero() {
@@ -259,7 +261,18 @@ async fn answer(
         state: v1::AssignmentState::Cleared.into(),
         reason: String::new(),
     };
-    let _ = client.update_assignment(done).await;
+    told(async || client.clone().update_assignment(done.clone()).await).await;
+}
+
+/// Says something until the server has heard it, as an app does; whether it agreed.
+async fn told<R>(say: impl AsyncFn() -> Result<R, Status>) -> bool {
+    loop {
+        match say().await {
+            Ok(_) => return true,
+            Err(status) if status.code() == Code::Unavailable => tokio::time::sleep(SAID_AGAIN).await,
+            Err(_) => return false,
+        }
+    }
 }
 
 /// Which device each of the latest incidents is of, at least `latest` of them if there are so many.
