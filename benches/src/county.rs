@@ -234,8 +234,8 @@ async fn watch(
                 if offers.send((offer.incident.clone(), at)).is_err() {
                     return;
                 }
-                let (mut client, responder) = (client.clone(), responder.clone());
-                tokio::spawn(async move { answer(&mut client, responder, &offer, served_in).await });
+                let (client, responder) = (client.clone(), responder.clone());
+                tokio::spawn(async move { answer(&client, responder, &offer, served_in).await });
             }
         }
     });
@@ -243,13 +243,17 @@ async fn watch(
 }
 
 async fn answer(
-    client: &mut ResponderServiceClient<Channel>,
+    client: &ResponderServiceClient<Channel>,
     responder: String,
     offer: &v1::OfferNotice,
     served_in: Duration,
 ) {
     let accept = v1::AcceptOfferRequest { responder: responder.clone(), offer_id: offer.offer_id };
-    if !told(async || client.clone().accept_offer(accept.clone()).await).await {
+    let accepted = told(|| {
+        let (mut client, accept) = (client.clone(), accept.clone());
+        async move { client.accept_offer(accept).await }
+    });
+    if !accepted.await {
         return;
     }
     if !served_in.is_zero() {
@@ -261,11 +265,15 @@ async fn answer(
         state: v1::AssignmentState::Cleared.into(),
         reason: String::new(),
     };
-    told(async || client.clone().update_assignment(done.clone()).await).await;
+    told(|| {
+        let (mut client, done) = (client.clone(), done.clone());
+        async move { client.update_assignment(done).await }
+    })
+    .await;
 }
 
 /// Says something until the server has heard it, as an app does; whether it agreed.
-async fn told<R>(say: impl AsyncFn() -> Result<R, Status>) -> bool {
+async fn told<R, F: Future<Output = Result<R, Status>>>(say: impl Fn() -> F) -> bool {
     loop {
         match say().await {
             Ok(_) => return true,
