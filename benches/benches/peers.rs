@@ -24,7 +24,10 @@ const RESPONDERS: u32 = 100_000;
 /// Responders who live among the elders; those of Anhu have a stream each.
 const NEAR: u32 = 500;
 /// Presses a second: a county's bad day, a storm, and more than any county has.
-const RATES: [u32; 3] = [100, 1_000, 5_000];
+const RATES: [u32; 3] = [100, 1_000, 2_500];
+/// Anhu calls for a supervisor a minute after a press that no operator has taken, and the peers work off what has piled up:
+/// nothing of an earlier storm is measured.
+const REST: Duration = Duration::from_secs(75);
 /// Where the search for the highest sustained rate begins, and by how much it climbs.
 const CLIMB: (f64, f64) = (200.0, 1.4);
 const CLIMB_LENGTH: Duration = Duration::from_secs(4);
@@ -72,10 +75,12 @@ async fn main() {
         Side::peer(Script::Python, county).await,
     ];
     let mut outcomes = latencies(&mut sides, length, rounds).await;
+    tokio::time::sleep(REST).await;
     for (side, outcome) in sides.iter_mut().zip(&mut outcomes) {
         outcome.sustained = sustained(side, highest).await;
         eprintln!("{}: {} alerts a second sustained", side.name, outcome.sustained);
     }
+    tokio::time::sleep(REST).await;
     for (side, outcome) in sides.iter_mut().zip(&mut outcomes) {
         for _ in 0..kills {
             let (acked, lost) = side.killed(KILLED_AT_RATE, KILLED_AFTER).await;

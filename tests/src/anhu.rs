@@ -87,6 +87,23 @@ impl Anhu {
         config: &str,
         folder: Arc<tempfile::TempDir>,
     ) -> Result<Self, String> {
+        Self::run(&["serve", "--insecure-dev"], environment, config, folder)
+    }
+
+    /// Starts a server that lets nobody in who shows nothing, as a site runs it.
+    ///
+    /// # Panics
+    /// As [`Anhu::start_with`].
+    pub async fn start_closed(config: &str, folder: Arc<tempfile::TempDir>) -> Self {
+        Self::run(&["serve"], &[], config, folder).unwrap_or_else(|log| panic!("anhu does not serve:\n{log}"))
+    }
+
+    fn run(
+        command: &[&str],
+        environment: &[(&str, String)],
+        config: &str,
+        folder: Arc<tempfile::TempDir>,
+    ) -> Result<Self, String> {
         let file = folder.path().join("anhu.toml");
         // Its own alerts would stand among those of the test.
         let quiet = if config.contains("[watchdog]") { "" } else { "\n[watchdog]\nevery_s = 0\n" };
@@ -95,7 +112,8 @@ impl Anhu {
         let mut child = Command::new("sh")
             .args(["-c", r#"trap '' XFSZ; exec "$0" "$@""#])
             .arg(binary())
-            .args(["serve", "--insecure-dev", "--config"])
+            .args(command)
+            .arg("--config")
             .arg(&file)
             .env("ANHU_DATA_DIR", folder.path().join("data"))
             .env("ANHU_HTTP_LISTEN", "127.0.0.1:0")

@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: real servers, real brokers, real disks, real clients.
 
 pub mod anhu;
+pub mod caller;
 pub mod clock;
 pub mod disk;
 pub mod mosquitto;

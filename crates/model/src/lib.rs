@@ -10,6 +10,7 @@ mod coordinates;
 mod ids;
 mod kind;
 mod place;
+mod private;
 mod signal;
 mod skill;
 mod time;
@@ -19,10 +20,11 @@ pub use certificate::{Certificates, ExpiryDay};
 pub use coordinates::CoordinateSystem;
 pub use ids::{
     AlertId, DeviceId, DeviceIdError, ElderId, IncidentId, OfferId, OrgUnitCode, OrgUnitCodeError,
-    ProviderId, ResponderId,
+    ProviderId, ResponderId, UserId,
 };
 pub use kind::{Kind, Priority, UnknownWord};
 pub use place::{Metres, Place, PlaceError};
+pub use private::Private;
 pub use signal::{Content, Reading, Signal, Unit};
 pub use skill::{Skill, Skills};
 pub use time::{Millis, Timestamp};

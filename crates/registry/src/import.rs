@@ -16,7 +16,7 @@ mod table;
 
 use std::{fmt, io::Read, str::FromStr};
 
-use model::UnknownWord;
+use model::{OrgUnitCode, UnknownWord};
 
 use crate::{
     NewElder, NewOrgUnit, NewProvider, Private, RejectionKind, Violation, draft::Draft, elder, org_unit,
@@ -73,6 +73,31 @@ enum Row {
     Responder(ResponderRow),
     Elder(NewElder),
     Device(DeviceRow),
+}
+
+/// To whom a row of a file belongs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum RowOf<'a> {
+    /// To this org unit.
+    OrgUnit(OrgUnitCode),
+    /// To the elder with this number elsewhere.
+    Elder(&'a str),
+}
+
+impl Row {
+    /// The field that says to whom the row belongs, and what it says; `None` for a device in stock.
+    fn of(&self) -> Option<(&'static str, RowOf<'_>)> {
+        Some(match self {
+            Self::OrgUnit(wish) => ("code", RowOf::OrgUnit(wish.code)),
+            Self::Provider(wish) => ("org_unit", RowOf::OrgUnit(wish.org_unit)),
+            Self::Responder(row) => ("org_unit", RowOf::OrgUnit(row.org_unit())),
+            Self::Elder(wish) => ("org_unit", RowOf::OrgUnit(wish.org_unit)),
+            Self::Device(row) => match (row.elder(), row.org_unit()) {
+                (Some(elder), _) => ("elder", RowOf::Elder(elder)),
+                (None, unit) => ("org_unit", RowOf::OrgUnit(unit?)),
+            },
+        })
+    }
 }
 
 /// What a column is called for whoever has the file.
@@ -208,6 +233,21 @@ impl Import {
     #[must_use]
     pub fn rows(&self) -> usize {
         self.rows.len()
+    }
+
+    /// Refuses each row that `may` says is not for whoever sends it: by the org unit it is of, or the number elsewhere of the
+    /// elder whose device it is.
+    pub fn refuse_others(&mut self, may: impl Fn(RowOf<'_>) -> bool) {
+        let foreign = self.rows.iter().filter_map(|(line, row)| {
+            let (field, of) = row.of()?;
+            (!may(of)).then_some((*line, field))
+        });
+        for (line, field) in foreign.collect::<Vec<_>>() {
+            let field = heading_of(&self.headings, field);
+            let reason = "is not yours to enter: leave the row out, or ask somebody who may".to_owned();
+            self.faults
+                .push(RejectionKind::Invalid, Violation { line: Some(line), field, value: None, reason });
+        }
     }
 
     /// What reading found wrong, by line; [`decide`](crate::decide) finds the rest.

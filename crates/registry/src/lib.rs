@@ -25,7 +25,6 @@ mod event;
 mod import;
 mod limits;
 mod org_unit;
-mod private;
 mod provider;
 mod rejection;
 mod resident_id;
@@ -41,14 +40,14 @@ pub use device::{Binding, Device, NewDevice};
 pub use elder::{Contact, Elder, Gender, NewElder};
 pub use event::Event;
 pub use import::{
-    CsvRows, ERROR_HEADING, Import, ImportKind, MAX_FILE_BYTES, MAX_ROWS, marked, read_csv, unmarked,
+    CsvRows, ERROR_HEADING, Import, ImportKind, MAX_FILE_BYTES, MAX_ROWS, RowOf, marked, read_csv, unmarked,
 };
 pub use limits::{
     MAX_ADDRESS_CHARS, MAX_CATEGORIES, MAX_CONTACTS, MAX_EXTERNAL_ID_BYTES, MAX_NAME_CHARS, MAX_NOTES_CHARS,
     MAX_RECORDS,
 };
+pub use model::Private;
 pub use org_unit::{NewOrgUnit, OrgUnit};
-pub use private::Private;
 pub use provider::{NewProvider, Provider};
 pub use rejection::{MAX_VIOLATIONS, Rejection, RejectionKind, Violation};
 pub use resident_id::{ResidentId, ResidentIdError};

@@ -11,6 +11,7 @@ mod restore;
 mod serve;
 mod simulate;
 mod token;
+mod users;
 
 use std::process::ExitCode;
 
@@ -33,6 +34,8 @@ enum Command {
     Token(token::Arguments),
     Import(import::Arguments),
     Export(export::Arguments),
+    #[command(subcommand)]
+    Users(users::Command),
     #[command(subcommand)]
     Devices(devices::Command),
     #[command(subcommand)]
@@ -61,6 +64,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Token(arguments) => token::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
+        Command::Users(command) => users::run(&command),
         Command::Devices(command) => devices::run(&command),
         Command::Journal(command) => journal::run(&command),
         Command::Backup(arguments) => backup::run(&arguments),

@@ -1,6 +1,7 @@
 //! Configuration: flags over environment over file over defaults, and every fault told at once.
 
 mod address;
+mod rules;
 mod watchdog;
 mod webhooks;
 
@@ -34,6 +35,7 @@ pub(crate) struct Config {
     pub(crate) mqtt_listen: String,
     pub(crate) allow_remote: bool,
     pub(crate) policy_file: Option<PathBuf>,
+    pub(crate) access_policy_file: Option<PathBuf>,
     pub(crate) max_responders: u32,
     pub(crate) position_fresh_s: u32,
     pub(crate) routes: Vec<RouteConfig>,
@@ -112,6 +114,7 @@ impl Default for Config {
             mqtt_listen: "127.0.0.1:1883".to_owned(),
             allow_remote: false,
             policy_file: None,
+            access_policy_file: None,
             max_responders: 65_536,
             position_fresh_s: 1800,
             routes: default_routes(),
@@ -229,6 +232,7 @@ pub(crate) struct Overrides {
 pub(crate) struct Checked {
     pub(crate) config: Config,
     pub(crate) policy: Policy,
+    pub(crate) access_policy: access::Policy,
     pub(crate) routes: Routes,
     pub(crate) http_listen: SocketAddr,
     pub(crate) mqtt_listen: SocketAddr,
@@ -270,9 +274,12 @@ fn read(overrides: &Overrides, more: impl FnOnce(&mut Check, &Config)) -> Result
     let routes = check.routes(&config.routes);
     let policy =
         policies::read(config.policy_file.as_deref()).map_err(|faults| check.faults.extend(faults)).ok();
-    match (http_listen, mqtt_listen, routes, policy) {
-        (Some(http_listen), Some(mqtt_listen), Some(routes), Some(policy)) if check.faults.is_empty() => {
-            Ok(Checked { config, policy, routes, http_listen, mqtt_listen })
+    let access_policy = check.access_policy(config.access_policy_file.as_deref());
+    match (http_listen, mqtt_listen, routes, policy, access_policy) {
+        (Some(http_listen), Some(mqtt_listen), Some(routes), Some(policy), Some(access_policy))
+            if check.faults.is_empty() =>
+        {
+            Ok(Checked { config, policy, access_policy, routes, http_listen, mqtt_listen })
         }
         _ => Err(Faults(check.faults)),
     }

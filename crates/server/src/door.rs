@@ -4,8 +4,8 @@ use dispatch::Command;
 use frontdoor::{Ack, Admission, Inbound, Intake, Login, Refusal};
 
 use crate::{
-    access::Access,
     engine::{Done, Engine, Job, Work},
+    gate::Gate,
     ingest::{Arrival, Ingest, is_receipt, receipt_of},
     metrics,
     outbox::Listeners,
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// The server's side of the front door.
 pub(crate) struct Porter {
-    pub(crate) access: Access,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) ingest: Arc<Ingest>,
     pub(crate) engine: Engine,
     pub(crate) listeners: Listeners,
@@ -23,7 +23,7 @@ pub(crate) struct Porter {
 
 impl Intake for Porter {
     fn admit(&self, login: Login<'_>) -> Admission {
-        if self.access.allows(login.password) {
+        if self.gate.admits_device(login.password) {
             Admission::Accept
         } else {
             Admission::Refuse(Refusal::Credentials)

@@ -4,6 +4,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Router,
+    body::Body,
     extract::{Request, State},
     http::{HeaderName, StatusCode, header},
     middleware::{self, Next},
@@ -18,10 +19,12 @@ use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, Expos
 use wire::v1;
 
 use crate::{
+    gate::{self, Admitted, Refusal, Revocable},
+    metrics,
     node::Node,
     rpc::{
-        incidents::Incidents, ingest::Ingestion, notifications::Notifications, registry::Registry,
-        responders::Responders, system::System,
+        access::Users, incidents::Incidents, ingest::Ingestion, notifications::Notifications,
+        registry::Registry, responders::Responders, system::System,
     },
 };
 
@@ -33,7 +36,7 @@ const PREFLIGHT: Duration = Duration::from_secs(3600);
 /// Everything behind the port.
 pub(crate) fn router<H: Health>(
     node: Arc<Node>,
-    metrics: PrometheusHandle,
+    handle: PrometheusHandle,
     health: HealthServer<H>,
 ) -> Result<Router, tonic_reflection::server::Error> {
     let app = || Arc::clone(&node);
@@ -48,12 +51,14 @@ pub(crate) fn router<H: Health>(
     let registry = v1::registry_service_server::RegistryServiceServer::new(Registry(app()));
     let notifications = v1::notification_service_server::NotificationServiceServer::new(Notifications(app()));
     let system = v1::system_service_server::SystemServiceServer::new(System(app()));
+    let users = v1::access_service_server::AccessServiceServer::new(Users(app()));
     let guarded = Routes::new(incidents)
         .add_service(responders)
         .add_service(ingest.max_decoding_message_size(MAX_REQUEST))
         .add_service(registry.max_decoding_message_size(MAX_REQUEST))
         .add_service(notifications)
         .add_service(system)
+        .add_service(users)
         .into_axum_router()
         .reset_fallback()
         .route_layer(middleware::from_fn_with_state(app(), guard));
@@ -67,17 +72,37 @@ pub(crate) fn router<H: Health>(
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .with_state(app())
-        .route("/metrics", get(move || scrape(Arc::clone(&node), metrics.clone())));
+        .route("/metrics", get(move || scrape(Arc::clone(&node), handle.clone())));
     Ok(grpc.merge(status).fallback(unknown).layer(cors()))
 }
 
-/// Lets in who shows the token.
-async fn guard(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
-    if node.access.allows_header(request.headers().get(header::AUTHORIZATION)) {
-        return next.run(request).await;
-    }
-    let message = "no valid token: send the header `authorization: Bearer …` with what `anhu token` prints";
-    Status::unauthenticated(message).into_http()
+/// Lets in whoever may call this, and lets them stay as long as they may.
+async fn guard(State(node): State<Arc<Node>>, mut request: Request, next: Next) -> Response {
+    let caller = match node.gate.admit(request.uri().path(), request.headers()) {
+        Ok(Admitted::Nobody) => return next.run(request).await,
+        Ok(Admitted::Once(caller)) => {
+            request.extensions_mut().insert(caller);
+            return next.run(request).await;
+        }
+        Ok(Admitted::ForAsLong(caller)) => caller,
+        Err(refusal) => {
+            metrics::refused_at_the_gate();
+            let message = refusal.to_string();
+            let status = match refusal {
+                Refusal::Unknown => Status::unauthenticated(message),
+                Refusal::MustChangePassword => Status::failed_precondition(message),
+                Refusal::NotPermitted(_) | Refusal::Undeclared => Status::permission_denied(message),
+            };
+            return status.into_http();
+        }
+    };
+    request.extensions_mut().insert(caller.clone());
+    // Whoever is still sending is cut as well.
+    let response = tokio::select! {
+        response = next.run(request) => response,
+        () = caller.clone().over() => return gate::over().into_http(),
+    };
+    response.map(|body| Body::new(Revocable::new(body, caller.over())))
 }
 
 /// gRPC clients get a gRPC answer, everybody else a plain one.
@@ -111,9 +136,9 @@ async fn readyz(State(node): State<Arc<Node>>) -> Response {
     (code, lines.collect::<String>()).into_response()
 }
 
-async fn scrape(node: Arc<Node>, metrics: PrometheusHandle) -> Result<String, Infallible> {
+async fn scrape(node: Arc<Node>, handle: PrometheusHandle) -> Result<String, Infallible> {
     node.measure();
-    Ok(metrics.render())
+    Ok(handle.render())
 }
 
 /// A console on another port of this machine may call; what it needs to see of an answer is exposed.

@@ -1,6 +1,5 @@
 //! `anhu`: the dispatch server for smart elderly care.
 
-mod access;
 mod client;
 mod clock;
 mod commands;
@@ -8,6 +7,7 @@ mod config;
 mod county;
 mod door;
 mod engine;
+mod gate;
 mod http;
 mod hub;
 mod ingest;
@@ -28,6 +28,7 @@ mod replica;
 mod rpc;
 mod serve;
 mod simulate;
+mod token;
 mod trap;
 mod watchdog;
 mod workbook;

@@ -213,6 +213,17 @@ pub(crate) fn not_durable(journal: &'static str, failure: &journal::Failure) {
     }
 }
 
+/// Somebody has tried to sign in.
+pub(crate) fn sign_in(succeeded: bool) {
+    let outcome = if succeeded { "succeeded" } else { "failed" };
+    counter!("anhu_sign_ins_total", "outcome" => outcome).increment(1);
+}
+
+/// Somebody has called what they may not.
+pub(crate) fn refused_at_the_gate() {
+    counter!("anhu_calls_refused_total").increment(1);
+}
+
 /// The opposite of [`not_durable`].
 pub(crate) fn recovered(journal: &'static str, head: journal::Sequence) {
     REFUSED.lock().unwrap_or_else(PoisonError::into_inner).retain(|(refused, _)| *refused != journal);

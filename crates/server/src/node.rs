@@ -13,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 use views::{Board, Directory};
 
 use crate::{
-    access::Access,
     clock::Clock,
     engine::Engine,
+    gate::Gate,
     hub::Hub,
     ingest::Ingest,
     link::Link,
@@ -31,7 +31,7 @@ use crate::{
 /// The parts that the services share.
 pub(crate) struct Node {
     pub(crate) clock: Clock,
-    pub(crate) access: Access,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) engine: Engine,
     pub(crate) registrar: Registrar,
     pub(crate) board: Arc<Board>,
@@ -111,6 +111,7 @@ impl Node {
             ),
             journal("dispatch journal", self.journals.dispatch.upgrade().map(|journal| journal.health())),
             journal("registry journal", self.journals.registry.upgrade().map(|journal| journal.health())),
+            journal("access journal", self.gate.health()),
             part("front door", true, format!("listening on {}", self.door.local_addr())),
         ];
         parts.extend(self.watchdog.part());

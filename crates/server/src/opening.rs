@@ -19,6 +19,7 @@ use views::Directory;
 use crate::{
     clock::Clock,
     engine::Alarm,
+    gate::{self, Gate, Mode},
     outlet::{Outlet, Settled},
     registrar::{self, Books, Flushed},
     replica::Replica,
@@ -44,6 +45,10 @@ impl Folders {
 
     pub(crate) fn registry_journal(&self) -> PathBuf {
         self.root.join("journal/registry")
+    }
+
+    pub(crate) fn access_journal(&self) -> PathBuf {
+        self.root.join("journal/access")
     }
 
     pub(crate) fn store(&self) -> PathBuf {
@@ -114,6 +119,26 @@ pub(crate) fn open_registry(
     }
     books.spread_all();
     Ok(books)
+}
+
+/// Reads back who may come in.
+pub(crate) fn open_gate(
+    folders: &Folders,
+    mode: Mode,
+    policy: access::Policy,
+    clock: Clock,
+) -> anyhow::Result<Gate> {
+    let mut state = access::State::default();
+    let replay = |_: Sequence, bytes: &[u8]| {
+        let (_, events) = wire::read_access_record(bytes)?;
+        events.iter().for_each(|event| state.evolve(event));
+        Ok(())
+    };
+    let opened =
+        Journal::open(&folders.access_journal(), Options::default(), Sequence(0), replay, gate::take);
+    let (journal, report) = opened.context("the access journal cannot be opened")?;
+    tell_opened("access", &report);
+    Ok(Gate::new(mode, policy, state, journal, clock))
 }
 
 /// Reads the open incidents, offers and timers back.

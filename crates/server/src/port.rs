@@ -4,9 +4,10 @@
 //! whether they are there, and is gone when no answer comes. For all others the system looks: whether the other machine
 //! answers, and whether it takes what we send.
 
-use std::{io, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use axum::Router;
+use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto::Builder, graceful::GracefulShutdown},
@@ -15,6 +16,7 @@ use hyper_util::{
 use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 
 /// Whoever was silent for so long is asked whether they are there.
 const ASKED_AFTER: Duration = Duration::from_secs(10);
@@ -26,6 +28,10 @@ const SYSTEM_ASKS_EVERY: Duration = Duration::from_secs(10);
 const SYSTEM_ASKS: u32 = 2;
 /// Pause after the system refused us a connection, so that we do not spin while it is out of descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// Serves `router` until `stop`; then lets open calls end.
 pub(crate) async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
@@ -42,13 +48,17 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
-        let Ok((stream, _)) = accepted else {
+        let Ok((stream, peer)) = accepted else {
             tokio::time::sleep(PAUSE).await;
             continue;
         };
         // A stream that refuses is served all the same.
         let _ = prepare(&stream);
-        let service = TowerToHyperService::new(router.clone());
+        let service = router.clone().map_request(move |mut request: http::Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            request
+        });
+        let service = TowerToHyperService::new(service);
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let served = open.watch(connection);
         tokio::spawn(async move {

@@ -1,5 +1,6 @@
 //! gRPC: who asks, what may be asked, and how a refusal reads.
 
+pub(crate) mod access;
 pub(crate) mod incidents;
 pub(crate) mod ingest;
 pub(crate) mod notifications;
@@ -7,6 +8,7 @@ mod recommendation;
 pub(crate) mod registry;
 mod registry_import;
 pub(crate) mod responders;
+mod scope;
 pub(crate) mod system;
 mod watch;
 

@@ -19,18 +19,18 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use views::{Board, Directory};
 
 use crate::{
-    access::Access,
     clock::Clock,
     config::{Checked, Config},
     door::Porter,
     engine::{self, Alarm, Works},
+    gate::{Gate, Mode},
     http,
     hub::Hub,
     ingest::Ingest,
     keeper::{self, Keeper},
     link, metrics,
     node::{Journals, Node},
-    opening::{Folders, open_dispatch, open_registry, open_store},
+    opening::{Folders, open_dispatch, open_gate, open_registry, open_store},
     outbox,
     outlet::Outlet,
     policies::{NotReplaced, Policies, Reloaded},
@@ -38,6 +38,7 @@ use crate::{
     presence::{self, Presence},
     registrar::{self, Books},
     replica::Replica,
+    token,
     watchdog::{self, Watchdog},
 };
 
@@ -54,6 +55,7 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(crate) struct Running {
     pub(crate) node: Arc<Node>,
     pub(crate) mqtt_addr: SocketAddr,
+    gate: Arc<Gate>,
     tasks: JoinSet<()>,
     threads: Threads,
     folders: Folders,
@@ -70,11 +72,14 @@ struct Threads {
 }
 
 /// Starts a node: reads back what it knew, and opens its doors.
-pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Running> {
-    let Checked { config, policy, routes, http_listen, mqtt_listen } = checked;
+pub(crate) async fn start(checked: Checked, mode: Mode) -> anyhow::Result<Running> {
+    let Checked { config, policy, access_policy, routes, http_listen, mqtt_listen } = checked;
     // From here on, so that a policy that is replaced during a long start does not end the program.
     let hangups = signal(SignalKind::hangup()).context("SIGHUP cannot be listened to")?;
-    let token = access.token(&config.data_dir)?;
+    let token = match mode {
+        Mode::Open => None,
+        Mode::Closed(_) => Some(token::token(&config.data_dir)?),
+    };
     let (stop, stop_threads) = (CancellationToken::new(), CancellationToken::new());
     let folders = Folders::new(&config.data_dir);
     std::fs::create_dir_all(&config.data_dir)
@@ -85,6 +90,7 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
     let policies = Policies::new(policy, config.policy_file.clone());
     let recalled = recall(&config, &folders, &policies, Alarm(stop_threads.clone()))?;
     let Recalled { clock, store, directory, roster, board, hub, news, books, works, head, .. } = recalled;
+    let gate = Arc::new(open_gate(&folders, mode, access_policy, clock.clone())?);
     let journals =
         Journals { dispatch: Arc::downgrade(&works.journal), registry: Arc::downgrade(&books.journal) };
     let (engine, engine_thread) = engine::start(works, stop_threads.clone())?;
@@ -127,7 +133,7 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
     let (outbox, outbox_thread) = outbox::start(outgoing, news, comers, stop_threads.clone())?;
     let node = Arc::new(Node {
         clock,
-        access: access.clone(),
+        gate: Arc::clone(&gate),
         engine: engine.clone(),
         registrar,
         board: Arc::clone(&board),
@@ -146,7 +152,7 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
         stop: stop.clone(),
     });
 
-    let porter = Arc::new(Porter { access, ingest, engine, listeners });
+    let porter = Arc::new(Porter { gate: Arc::clone(&gate), ingest, engine, listeners });
     let mqtt_addr = door.local_addr();
     let end = stop.clone();
     tasks.spawn(async move { door.run(porter, end.cancelled_owned()).await });
@@ -156,7 +162,7 @@ pub(crate) async fn start(checked: Checked, access: Access) -> anyhow::Result<Ru
     serve_node(&node, listener, token, &mut tasks)?;
     let threads =
         Threads { engine: engine_thread, registrar: registrar_thread, outbox: outbox_thread, keeper, board };
-    Ok(Running { node, mqtt_addr, tasks, threads, folders, stop_threads })
+    Ok(Running { node, mqtt_addr, gate, tasks, threads, folders, stop_threads })
 }
 
 /// What a node knew when it stopped, before anything of it runs.
@@ -267,8 +273,13 @@ impl Running {
             self.tasks.shutdown().await;
         }
         self.stop_threads.cancel();
+        let book = self.gate.close().await;
         let (threads, folders) = (self.threads, self.folders);
-        tokio::task::spawn_blocking(move || close(threads, &folders)).await?
+        let closing = move || {
+            close(threads, &folders)?;
+            book.map_or(Ok(()), |book| drain(book).map(drop))
+        };
+        tokio::task::spawn_blocking(closing).await?
     }
 }
 

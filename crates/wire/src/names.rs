@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use model::{DeviceId, ElderId, IncidentId, OrgUnitCode, ProviderId, ResponderId};
+use access::KeyId;
+use model::{DeviceId, ElderId, IncidentId, OrgUnitCode, ProviderId, ResponderId, UserId};
 
 use crate::FieldFault;
 
@@ -21,6 +22,10 @@ pub enum Name {
     OrgUnit(OrgUnitCode),
     /// `devices/zb-1`
     Device(DeviceId),
+    /// `users/3`
+    User(UserId),
+    /// `users/3/apiKeys/0`
+    ApiKey(UserId, KeyId),
 }
 
 impl fmt::Display for Name {
@@ -32,6 +37,8 @@ impl fmt::Display for Name {
             Self::Provider(id) => write!(f, "providers/{id}"),
             Self::OrgUnit(code) => write!(f, "orgUnits/{code}"),
             Self::Device(id) => write!(f, "devices/{id}"),
+            Self::User(id) => write!(f, "users/{id}"),
+            Self::ApiKey(user, key) => write!(f, "users/{user}/apiKeys/{key}"),
         }
     }
 }
@@ -79,6 +86,24 @@ impl Name {
     pub fn org_unit(field: &str, text: &str) -> Result<OrgUnitCode, NameFault> {
         let code = after(field, text, "orgUnits")?;
         OrgUnitCode::new(code).map_err(|error| NameFault::new(field, error.to_string()))
+    }
+
+    /// Reads `users/3`.
+    ///
+    /// # Errors
+    /// [`NameFault`] names `field` and the form expected.
+    pub fn user(field: &str, text: &str) -> Result<UserId, NameFault> {
+        small_number(field, text, "users").map(UserId)
+    }
+
+    /// Reads `users/3/apiKeys/0`.
+    ///
+    /// # Errors
+    /// [`NameFault`] names `field` and the form expected.
+    pub fn api_key(field: &str, text: &str) -> Result<(UserId, KeyId), NameFault> {
+        let fault = || NameFault::new(field, format!("{text:?} is not a name of the form users/…/apiKeys/…"));
+        let (user, key) = text.split_once("/apiKeys/").ok_or_else(fault)?;
+        Ok((Self::user(field, user)?, key.parse().map_err(|_| fault())?))
     }
 
     /// Reads `devices/zb-1`.

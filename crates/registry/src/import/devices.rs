@@ -1,5 +1,7 @@
 //! Device files: devices, and the elders they belong to from now on.
 
+use model::OrgUnitCode;
+
 use super::{cells::Cells, table::Column};
 use crate::{NewDevice, Private, RejectionKind, device, draft::Draft};
 
@@ -8,6 +10,16 @@ use crate::{NewDevice, Private, RejectionKind, device, draft::Draft};
 pub(crate) struct DeviceRow {
     wish: NewDevice,
     elder: Private<Option<String>>,
+}
+
+impl DeviceRow {
+    pub(crate) fn elder(&self) -> Option<&str> {
+        self.elder.as_deref()
+    }
+
+    pub(crate) fn org_unit(&self) -> Option<OrgUnitCode> {
+        self.wish.org_unit
+    }
 }
 
 pub(crate) const COLUMNS: &[Column] = &[

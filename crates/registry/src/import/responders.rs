@@ -1,5 +1,7 @@
 //! Responder files: people who can be sent, and whom they work for.
 
+use model::OrgUnitCode;
+
 use super::{
     cells::{Cells, LATITUDE, LONGITUDE, SYSTEM},
     table::Column,
@@ -11,6 +13,12 @@ use crate::{NewResponder, Private, RejectionKind, draft::Draft, responder};
 pub(crate) struct ResponderRow {
     wish: NewResponder,
     provider: Private<Option<String>>,
+}
+
+impl ResponderRow {
+    pub(crate) fn org_unit(&self) -> OrgUnitCode {
+        self.wish.org_unit
+    }
 }
 
 pub(crate) const COLUMNS: &[Column] = &[

@@ -121,7 +121,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let mut journals = Vec::new();
     let mut written = 0;
-    for stream in Stream::ALL {
+    for stream in Stream::all_in(&source) {
         let copied = copy(stream, &source, &target)?;
         written += copied.written_bytes;
         keep_checkpoints(stream, &source, &target)?;

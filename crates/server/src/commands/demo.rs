@@ -15,10 +15,10 @@ use super::{
     simulate::bar,
 };
 use crate::{
-    access::Access,
     client::Server,
     config::{self, Checked, Overrides},
     county::{County, Known, Size},
+    gate::Mode,
     node::Node,
     serve::{self, Running},
     simulate::{
@@ -69,7 +69,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let checked = prepare(&arguments.overrides, &folder)?;
     start_log(&checked);
     runtime()?.block_on(async {
-        let mut running = serve::start(checked, Access::Open).await?;
+        let mut running = serve::start(checked, Mode::Open).await?;
         let played = play(arguments, &mut running, &folder).await;
         running.stop().await?;
         played

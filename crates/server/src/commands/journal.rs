@@ -58,16 +58,24 @@ pub(crate) struct Dump {
 pub(super) enum Stream {
     Dispatch,
     Registry,
+    /// Users, their keys and their sessions
+    Access,
 }
 
 impl Stream {
     /// In the order in which they are copied: what dispatch refers to was entered before, so it is in what is copied after.
-    pub(super) const ALL: [Self; 2] = [Self::Dispatch, Self::Registry];
+    pub(super) const ALL: [Self; 3] = [Self::Dispatch, Self::Registry, Self::Access];
+
+    /// Those that are there: before there were users, there was no journal of them.
+    pub(super) fn all_in(folders: &Folders) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|stream| *stream != Self::Access || stream.folder(folders).is_dir())
+    }
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Dispatch => "dispatch",
             Self::Registry => "registry",
+            Self::Access => "access",
         }
     }
 
@@ -75,6 +83,7 @@ impl Stream {
         match self {
             Self::Dispatch => folders.dispatch_journal(),
             Self::Registry => folders.registry_journal(),
+            Self::Access => folders.access_journal(),
         }
     }
 
@@ -82,6 +91,7 @@ impl Stream {
         match self {
             Self::Dispatch => "anhu.v1.DispatchRecord",
             Self::Registry => "anhu.v1.RegistryRecord",
+            Self::Access => "anhu.v1.AccessRecord",
         }
     }
 }
@@ -107,7 +117,7 @@ pub(super) fn folders(overrides: &Overrides) -> anyhow::Result<Folders> {
 
 fn verify(folders: &Folders) -> anyhow::Result<()> {
     let mut damaged = 0;
-    for stream in Stream::ALL {
+    for stream in Stream::all_in(folders) {
         let found = journal::verify(&stream.folder(folders));
         println!(
             "{}: {} records in {} segments, {} of them packed; first {}, head {}, hash {}",
@@ -133,7 +143,7 @@ fn verify(folders: &Folders) -> anyhow::Result<()> {
             println!("  {unreadable}");
         }
     }
-    anyhow::ensure!(damaged == 0, "{damaged} of 2 journals are damaged: restore them from a backup");
+    anyhow::ensure!(damaged == 0, "{damaged} of the journals are damaged: restore them from a backup");
     Ok(())
 }
 

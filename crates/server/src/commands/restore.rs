@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         );
     };
     let backup = Folders::new(from);
-    for stream in Stream::ALL {
+    for stream in streams(&manifest) {
         check(stream, &backup, &manifest)?;
     }
     let aside = make_room(&data_dir, arguments.force)?;
@@ -69,6 +69,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         data_dir.display()
     );
     Ok(())
+}
+
+/// The journals of a backup: before there were users, there was no journal of them.
+fn streams(manifest: &Manifest) -> impl Iterator<Item = Stream> {
+    let is_there = |stream: &Stream| *stream != Stream::Access || manifest.held(*stream).is_some();
+    Stream::ALL.into_iter().filter(is_there)
 }
 
 /// Checks every record of a journal in the backup, and that it ends as the manifest says.
@@ -152,7 +158,7 @@ fn beside(data_dir: &Path) -> anyhow::Result<PathBuf> {
 /// Copies the journals, each checked once more on the way.
 fn fill(backup: &Folders, unfinished: &Path, manifest: &Manifest) -> anyhow::Result<()> {
     let target = Folders::new(unfinished);
-    for stream in Stream::ALL {
+    for stream in streams(manifest) {
         let (source, to) = (stream.folder(backup), stream.folder(&target));
         let copied = copy_with_bar(stream, &source, &to).with_context(|| {
             format!("the {} journal cannot be brought to {}", stream.name(), to.display())

@@ -7,11 +7,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    access::{self, Access},
     config::{self, Checked, LogFormat, Overrides},
-    serve,
+    gate::{Gate, Mode},
+    serve, token,
 };
 
+/// The login of the first user.
+const FIRST: &str = "admin";
 /// How long what nobody waits for may take to end after the server has stopped.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -32,12 +34,15 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let checked = config::load(&arguments.overrides)?;
     start_log(&checked);
-    let access = if arguments.insecure_dev { open_access(&checked)? } else { closed_access(&checked)? };
+    let mode = if arguments.insecure_dev { open(&checked)? } else { closed(&checked)? };
     let runtime = runtime()?;
     let done = runtime.block_on(async {
-        let mut running = serve::start(checked, access).await?;
+        let mut running = serve::start(checked, mode).await?;
         let (http, mqtt) = (running.node.http_addr, running.mqtt_addr);
         tracing::info!(version = env!("CARGO_PKG_VERSION"), %http, %mqtt, "anhu serves");
+        if !arguments.insecure_dev {
+            let_in_the_first(&running.node.gate).await?;
+        }
         let failed = tokio::select! {
             () = running.ended() => true,
             signal = told_to_stop() => {
@@ -70,7 +75,7 @@ pub(crate) async fn told_to_stop() -> anyhow::Result<&'static str> {
 }
 
 /// Nobody needs the token, which is bearable only where nobody else can connect.
-pub(crate) fn open_access(checked: &Checked) -> anyhow::Result<Access> {
+pub(crate) fn open(checked: &Checked) -> anyhow::Result<Mode> {
     for address in [checked.http_listen, checked.mqtt_listen] {
         anyhow::ensure!(
             address.ip().is_loopback(),
@@ -81,15 +86,27 @@ pub(crate) fn open_access(checked: &Checked) -> anyhow::Result<Access> {
     eprintln!(
         "{red}INSECURE: nobody needs a token, and any device id is accepted. For development only.{plain}"
     );
-    Ok(Access::Open)
+    Ok(Mode::Open)
 }
 
-fn closed_access(checked: &Checked) -> anyhow::Result<Access> {
+fn closed(checked: &Checked) -> anyhow::Result<Mode> {
     let folder = &checked.config.data_dir;
-    let token =
-        access::token(folder).with_context(|| format!("no token can be kept in {}", folder.display()))?;
-    tracing::info!(file = %folder.join(access::TOKEN_FILE).display(), "gRPC and devices need the token in this file");
-    Ok(Access::Token(blake3::hash(token.as_bytes())))
+    let own =
+        token::token(folder).with_context(|| format!("no token can be kept in {}", folder.display()))?;
+    Ok(Mode::Closed(blake3::hash(own.as_bytes())))
+}
+
+/// Lets in whoever lets in the others, at the first start of all.
+async fn let_in_the_first(gate: &Gate) -> anyhow::Result<()> {
+    let Some(password) = gate.first_administrator(FIRST).await? else { return Ok(()) };
+    let (bold, plain) = if std::io::stderr().is_terminal() { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+    // Not by the log, which others read and which is kept.
+    eprintln!(
+        "\n{bold}Sign in as {FIRST} with the password {password}{plain}\n\
+         It is good for one thing, choosing another, and is shown this once.\n\
+         If it is lost: anhu users reset-password {FIRST}\n"
+    );
+    Ok(())
 }
 
 /// Starts the log as configured; `RUST_LOG` goes before the file.

@@ -3,11 +3,11 @@
 use anyhow::Context as _;
 
 use crate::{
-    access,
     config::{self, Overrides},
+    token,
 };
 
-/// Print the access token of a data folder; makes one if there is none
+/// Print the server's own token, which may do everything; makes one if there is none
 ///
 /// gRPC clients send it as `authorization: Bearer TOKEN`, devices as the MQTT password.
 /// Example: mosquitto_pub -u device -P "$(anhu token)" -t anhu/v1/zb-1/alert -q 1 -m '{"kind":"sos"}'
@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let checked = config::load(&arguments.overrides)?;
     let folder = &checked.config.data_dir;
     let token =
-        access::token(folder).with_context(|| format!("no token can be kept in {}", folder.display()))?;
+        token::token(folder).with_context(|| format!("no token can be kept in {}", folder.display()))?;
     println!("{token}");
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::{pin::Pin, sync::Arc};
 
+use access::{Permission, Record};
 use dispatch::{
     Command, Disposition, EscalationStep, MessageKey, Operation, RaiseAlert, Rejection, Service, Subject,
 };
@@ -12,8 +13,12 @@ use wire::{FieldFault, FromWire as _, Name, place_from_request, v1};
 
 use super::{
     App, bad_field, changed_incident, missing, no_such, page_size, page_start, recommendation,
-    registry::on_a_thread, rejected, shown, watch::Watch,
+    registry::on_a_thread,
+    rejected,
+    scope::{self, caller, of_incident},
+    watch::Watch,
 };
+use crate::gate::Caller;
 
 /// Longest text an operator can write, in bytes of UTF-8.
 const MAX_TEXT_BYTES: usize = 4096;
@@ -39,12 +44,15 @@ impl v1::incident_service_server::IncidentService for Incidents {
         &self,
         request: Request<v1::ListIncidentsRequest>,
     ) -> Result<Response<v1::ListIncidentsResponse>, Status> {
+        let caller = caller(&request)?;
         let request = request.into_inner();
         let size = page_size(request.page_size)?;
         let before = page_start(&request.page_token, |token| token.parse().ok().map(IncidentId))?;
         let wanted = |incident: &v1::Incident| {
             let state = request.states.is_empty() || request.states.contains(&incident.state);
-            state && (request.include_watchdog || !incident.watchdog)
+            state
+                && (request.include_watchdog || !incident.watchdog)
+                && caller.may(Permission::IncidentsRead, &of_incident(incident))
         };
         let mut page = self.0.board.page(before, size + 1, wanted);
         let more = page.len() > size;
@@ -61,10 +69,10 @@ impl v1::incident_service_server::IncidentService for Incidents {
         &self,
         request: Request<v1::GetIncidentRequest>,
     ) -> Result<Response<v1::GetIncidentResponse>, Status> {
-        let name = request.into_inner().name;
-        let id = Name::incident("name", &name).map_err(bad_field)?;
-        let incident = Some(shown(&self.0, id).ok_or_else(|| no_such(&name))?);
-        Ok(Response::new(v1::GetIncidentResponse { incident }))
+        let caller = caller(&request)?;
+        let id = Name::incident("name", &request.into_inner().name).map_err(bad_field)?;
+        let incident = scope::incident(&self.0, &caller, Permission::IncidentsRead, id)?;
+        Ok(Response::new(v1::GetIncidentResponse { incident: Some(v1::Incident::clone(&incident)) }))
     }
 
     type WatchIncidentsStream = WatchStream;
@@ -73,18 +81,20 @@ impl v1::incident_service_server::IncidentService for Incidents {
         &self,
         request: Request<v1::WatchIncidentsRequest>,
     ) -> Result<Response<WatchStream>, Status> {
+        let caller = caller(&request)?;
         let v1::WatchIncidentsRequest { resume_token, include_watchdog } = request.into_inner();
         let since = page_start(&resume_token, |token| token.parse::<u64>().ok()).map_err(|_| {
             bad_field(FieldFault::new("resume_token", "is not one of ours: send it as it came"))
         })?;
-        Ok(Response::new(Box::pin(Watch::start(Arc::clone(&self.0), since, include_watchdog))))
+        Ok(Response::new(Box::pin(Watch::start(Arc::clone(&self.0), caller, since, include_watchdog))))
     }
 
     async fn open_incident(
         &self,
         request: Request<v1::OpenIncidentRequest>,
     ) -> Result<Response<v1::OpenIncidentResponse>, Status> {
-        let raised = self.call(request.into_inner())?;
+        let caller = caller(&request)?;
+        let raised = self.call(&caller, request.into_inner())?;
         let incident = changed_incident(&self.0, Command::RaiseAlert(Box::new(raised))).await?;
         Ok(Response::new(v1::OpenIncidentResponse { incident }))
     }
@@ -93,8 +103,9 @@ impl v1::incident_service_server::IncidentService for Incidents {
         &self,
         request: Request<v1::AcknowledgeIncidentRequest>,
     ) -> Result<Response<v1::AcknowledgeIncidentResponse>, Status> {
+        let caller = caller(&request)?;
         let v1::AcknowledgeIncidentRequest { name, operator } = request.into_inner();
-        let incident = self.operate(&name, operator, Operation::Acknowledge).await?;
+        let incident = self.operate(&caller, &name, operator, Operation::Acknowledge).await?;
         Ok(Response::new(v1::AcknowledgeIncidentResponse { incident }))
     }
 
@@ -102,6 +113,7 @@ impl v1::incident_service_server::IncidentService for Incidents {
         &self,
         request: Request<v1::DispatchIncidentRequest>,
     ) -> Result<Response<v1::DispatchIncidentResponse>, Status> {
+        let caller = caller(&request)?;
         let v1::DispatchIncidentRequest { name, operator, responders } = request.into_inner();
         if responders.len() > MAX_NAMED {
             return Err(bad_field(FieldFault::new("responders", format!("name {MAX_NAMED} at most"))));
@@ -110,7 +122,7 @@ impl v1::incident_service_server::IncidentService for Incidents {
             .iter()
             .map(|name| Name::responder("responders", name).map_err(bad_field))
             .collect::<Result<_, _>>()?;
-        let incident = self.operate(&name, operator, Operation::Dispatch { responders }).await?;
+        let incident = self.operate(&caller, &name, operator, Operation::Dispatch { responders }).await?;
         Ok(Response::new(v1::DispatchIncidentResponse { incident }))
     }
 
@@ -118,9 +130,10 @@ impl v1::incident_service_server::IncidentService for Incidents {
         &self,
         request: Request<v1::WithdrawIncidentRequest>,
     ) -> Result<Response<v1::WithdrawIncidentResponse>, Status> {
+        let caller = caller(&request)?;
         let v1::WithdrawIncidentRequest { name, operator, reason } = request.into_inner();
         let reason = text("reason", reason, 1)?;
-        let incident = self.operate(&name, operator, Operation::Withdraw { reason }).await?;
+        let incident = self.operate(&caller, &name, operator, Operation::Withdraw { reason }).await?;
         Ok(Response::new(v1::WithdrawIncidentResponse { incident }))
     }
 
@@ -128,9 +141,10 @@ impl v1::incident_service_server::IncidentService for Incidents {
         &self,
         request: Request<v1::AddIncidentNoteRequest>,
     ) -> Result<Response<v1::AddIncidentNoteResponse>, Status> {
+        let caller = caller(&request)?;
         let v1::AddIncidentNoteRequest { name, operator, text: note } = request.into_inner();
         let note = text("text", note, 1)?;
-        let incident = self.operate(&name, operator, Operation::AddNote { text: note }).await?;
+        let incident = self.operate(&caller, &name, operator, Operation::AddNote { text: note }).await?;
         Ok(Response::new(v1::AddIncidentNoteResponse { incident }))
     }
 
@@ -138,10 +152,12 @@ impl v1::incident_service_server::IncidentService for Incidents {
         &self,
         request: Request<v1::ResolveIncidentRequest>,
     ) -> Result<Response<v1::ResolveIncidentResponse>, Status> {
+        let caller = caller(&request)?;
         let v1::ResolveIncidentRequest { name, operator, disposition, note } = request.into_inner();
         let disposition = Disposition::read("disposition", disposition).map_err(bad_field)?;
         let note = text("note", note, 0)?;
-        let incident = self.operate(&name, operator, Operation::Resolve { disposition, note }).await?;
+        let incident =
+            self.operate(&caller, &name, operator, Operation::Resolve { disposition, note }).await?;
         Ok(Response::new(v1::ResolveIncidentResponse { incident }))
     }
 
@@ -149,9 +165,10 @@ impl v1::incident_service_server::IncidentService for Incidents {
         &self,
         request: Request<v1::TakeOverIncidentRequest>,
     ) -> Result<Response<v1::TakeOverIncidentResponse>, Status> {
+        let caller = caller(&request)?;
         let v1::TakeOverIncidentRequest { name, operator, reason } = request.into_inner();
         let reason = text("reason", reason, 1)?;
-        let incident = self.operate(&name, operator, Operation::TakeOver { reason }).await?;
+        let incident = self.operate(&caller, &name, operator, Operation::TakeOver { reason }).await?;
         Ok(Response::new(v1::TakeOverIncidentResponse { incident }))
     }
 
@@ -159,6 +176,7 @@ impl v1::incident_service_server::IncidentService for Incidents {
         &self,
         request: Request<v1::TriageIncidentRequest>,
     ) -> Result<Response<v1::TriageIncidentResponse>, Status> {
+        let caller = caller(&request)?;
         let request = request.into_inner();
         let kind = match request.kind {
             0 => None,
@@ -170,7 +188,7 @@ impl v1::incident_service_server::IncidentService for Incidents {
             responders: request.responders_needed,
             reason: text("reason", request.reason, 1)?,
         };
-        let incident = self.operate(&request.name, request.operator, triage).await?;
+        let incident = self.operate(&caller, &request.name, request.operator, triage).await?;
         Ok(Response::new(v1::TriageIncidentResponse { incident }))
     }
 
@@ -178,6 +196,7 @@ impl v1::incident_service_server::IncidentService for Incidents {
         &self,
         request: Request<v1::RecommendRespondersRequest>,
     ) -> Result<Response<v1::RecommendRespondersResponse>, Status> {
+        let caller = caller(&request)?;
         let v1::RecommendRespondersRequest { name, page_size } = request.into_inner();
         let limit = match usize::try_from(page_size) {
             Ok(0) => DEFAULT_RECOMMENDED,
@@ -185,7 +204,7 @@ impl v1::incident_service_server::IncidentService for Incidents {
             Err(_) => return Err(bad_field(FieldFault::new("page_size", "is negative: write 0 to 20"))),
         };
         let id = Name::incident("name", &name).map_err(bad_field)?;
-        let incident = self.0.board.get(id).ok_or_else(|| no_such(&name))?;
+        let incident = scope::incident(&self.0, &caller, Permission::IncidentsRead, id)?;
         let wanted =
             recommendation::wanted(id, &incident).ok_or_else(|| rejected(&Rejection::NoPlace(id)))?;
         let app = Arc::clone(&self.0);
@@ -196,10 +215,11 @@ impl v1::incident_service_server::IncidentService for Incidents {
         &self,
         request: Request<v1::HandOverIncidentRequest>,
     ) -> Result<Response<v1::HandOverIncidentResponse>, Status> {
+        let caller = caller(&request)?;
         let v1::HandOverIncidentRequest { name, operator, service, note } = request.into_inner();
         let service = Service::read("service", service).map_err(bad_field)?;
         let note = text("note", note, 0)?;
-        let incident = self.operate(&name, operator, Operation::HandOver { service, note }).await?;
+        let incident = self.operate(&caller, &name, operator, Operation::HandOver { service, note }).await?;
         Ok(Response::new(v1::HandOverIncidentResponse { incident }))
     }
 
@@ -207,10 +227,11 @@ impl v1::incident_service_server::IncidentService for Incidents {
         &self,
         request: Request<v1::EscalateIncidentRequest>,
     ) -> Result<Response<v1::EscalateIncidentResponse>, Status> {
+        let caller = caller(&request)?;
         let v1::EscalateIncidentRequest { name, operator, step, note } = request.into_inner();
         let step = EscalationStep::read("step", step).map_err(bad_field)?;
         let note = text("note", note, 0)?;
-        let incident = self.operate(&name, operator, Operation::Escalate { step, note }).await?;
+        let incident = self.operate(&caller, &name, operator, Operation::Escalate { step, note }).await?;
         Ok(Response::new(v1::EscalateIncidentResponse { incident }))
     }
 
@@ -218,10 +239,12 @@ impl v1::incident_service_server::IncidentService for Incidents {
         &self,
         request: Request<v1::MergeIncidentRequest>,
     ) -> Result<Response<v1::MergeIncidentResponse>, Status> {
+        let caller = caller(&request)?;
         let v1::MergeIncidentRequest { name, operator, into, reason } = request.into_inner();
         let into = Name::incident("into", &into).map_err(bad_field)?;
+        scope::incident(&self.0, &caller, Permission::IncidentsAct, into)?;
         let reason = text("reason", reason, 1)?;
-        let incident = self.operate(&name, operator, Operation::Merge { into, reason }).await?;
+        let incident = self.operate(&caller, &name, operator, Operation::Merge { into, reason }).await?;
         Ok(Response::new(v1::MergeIncidentResponse { incident }))
     }
 
@@ -229,9 +252,10 @@ impl v1::incident_service_server::IncidentService for Incidents {
         &self,
         request: Request<v1::ReopenIncidentRequest>,
     ) -> Result<Response<v1::ReopenIncidentResponse>, Status> {
+        let caller = caller(&request)?;
         let v1::ReopenIncidentRequest { name, operator, reason } = request.into_inner();
         let reason = text("reason", reason, 1)?;
-        let incident = self.operate(&name, operator, Operation::Reopen { reason }).await?;
+        let incident = self.operate(&caller, &name, operator, Operation::Reopen { reason }).await?;
         Ok(Response::new(v1::ReopenIncidentResponse { incident }))
     }
 
@@ -239,8 +263,9 @@ impl v1::incident_service_server::IncidentService for Incidents {
         &self,
         request: Request<v1::CloseIncidentRequest>,
     ) -> Result<Response<v1::CloseIncidentResponse>, Status> {
+        let caller = caller(&request)?;
         let v1::CloseIncidentRequest { name, operator } = request.into_inner();
-        let incident = self.operate(&name, operator, Operation::Close).await?;
+        let incident = self.operate(&caller, &name, operator, Operation::Close).await?;
         Ok(Response::new(v1::CloseIncidentResponse { incident }))
     }
 }
@@ -248,30 +273,33 @@ impl v1::incident_service_server::IncidentService for Incidents {
 impl Incidents {
     async fn operate(
         &self,
+        caller: &Caller,
         name: &str,
         operator: String,
         operation: Operation,
     ) -> Result<Option<v1::Incident>, Status> {
         let incident = Name::incident("name", name).map_err(bad_field)?;
-        let operator = operator_name(operator)?;
+        let operator = operator_name(caller.operator(operator)?)?;
+        scope::incident(&self.0, caller, Permission::IncidentsAct, incident)?;
         changed_incident(&self.0, Command::Operate { incident, operator, operation }).await
     }
 
     /// A call, as the alert it is.
-    fn call(&self, request: v1::OpenIncidentRequest) -> Result<RaiseAlert, Status> {
+    fn call(&self, caller: &Caller, request: v1::OpenIncidentRequest) -> Result<RaiseAlert, Status> {
         if request.request_id.is_empty() || request.request_id.len() > MAX_OPERATOR_BYTES {
             let reason = "choose an id of 1 to 128 bytes, so that a repeated request opens nothing twice";
             return Err(bad_field(FieldFault::new("request_id", reason)));
         }
         let kind = Kind::read("kind", request.kind).map_err(bad_field)?;
         let place = place_from_request("place", request.place.as_ref()).map_err(bad_field)?;
-        let operator = operator_name(request.operator)?;
+        let operator = operator_name(caller.operator(request.operator)?)?;
         let home = match request.elder.as_str() {
             "" => None,
             name => {
                 let elder = Name::elder("elder", name).map_err(bad_field)?;
-                let home = self.0.directory.home(elder, self.0.clock.today());
-                Some(home.ok_or_else(|| no_such(name))?)
+                let home = self.0.directory.home(elder, self.0.clock.today()).ok_or_else(|| no_such(name))?;
+                caller.check(Permission::IncidentsAct, &Record::of(home.org_unit), name)?;
+                Some(home)
             }
         };
         let detail = text("detail", request.detail, 0)?;

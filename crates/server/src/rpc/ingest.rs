@@ -2,15 +2,21 @@
 
 use std::pin::Pin;
 
+use access::Permission;
 use dispatch::Command;
+use model::DeviceId;
 use prost::Message as _;
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status, Streaming};
 use wire::{FieldFault, Name, v1};
 
-use super::{App, bad_field, not_durable, stopping};
-use crate::{engine::Stopped, ingest::Arrival, metrics};
+use super::{
+    App, bad_field, not_durable,
+    scope::{caller, of_sender},
+    stopping,
+};
+use crate::{engine::Stopped, gate::Caller, ingest::Arrival, metrics};
 
 /// Signals one request may hold.
 const MAX_SIGNALS: usize = 1000;
@@ -29,7 +35,8 @@ impl v1::ingest_service_server::IngestService for Ingestion {
         &self,
         request: Request<v1::PublishSignalsRequest>,
     ) -> Result<Response<v1::PublishSignalsResponse>, Status> {
-        let results = self.take(request.into_inner().signals).await?;
+        let caller = caller(&request)?;
+        let results = self.take(&caller, request.into_inner().signals).await?;
         Ok(Response::new(v1::PublishSignalsResponse { results }))
     }
 
@@ -39,6 +46,7 @@ impl v1::ingest_service_server::IngestService for Ingestion {
         &self,
         request: Request<Streaming<v1::StreamSignalsRequest>>,
     ) -> Result<Response<ResultStream>, Status> {
+        let caller = caller(&request)?;
         let mut batches = request.into_inner();
         let (sender, receiver) = mpsc::channel(STREAM_BUFFER);
         let service = self.clone();
@@ -51,7 +59,7 @@ impl v1::ingest_service_server::IngestService for Ingestion {
                 let taken = match next {
                     Ok(None) => return,
                     Ok(Some(v1::StreamSignalsRequest { batch, signals })) => {
-                        let taken = service.take(signals).await;
+                        let taken = service.take(&caller, signals).await;
                         taken.map(|results| v1::StreamSignalsResponse { batch, results })
                     }
                     Err(status) => Err(status),
@@ -67,13 +75,22 @@ impl v1::ingest_service_server::IngestService for Ingestion {
 }
 
 impl Ingestion {
-    async fn take(&self, signals: Vec<v1::DeviceSignal>) -> Result<Vec<v1::SignalResult>, Status> {
+    async fn take(
+        &self,
+        caller: &Caller,
+        signals: Vec<v1::DeviceSignal>,
+    ) -> Result<Vec<v1::SignalResult>, Status> {
         if signals.len() > MAX_SIGNALS {
             return Err(bad_field(FieldFault::new("signals", format!("send {MAX_SIGNALS} at most"))));
         }
         let mut results = vec![v1::SignalResult::default(); signals.len()];
         let (mut commands, mut owners) = (Vec::new(), Vec::new());
         for (index, signal) in signals.into_iter().enumerate() {
+            if let Err(refused) = self.check_sender(caller, &signal) {
+                metrics::refused_at_the_gate();
+                results[index].error = refused.message().to_owned();
+                continue;
+            }
             let (made, error) = self.commands_of(signal);
             results[index].error = error;
             owners.extend(made.iter().map(|_| index));
@@ -91,6 +108,14 @@ impl Ingestion {
             results[index].duplicate = verdict.duplicate;
         }
         Ok(results)
+    }
+
+    /// Refuses a signal of a device that is not the caller's to speak for. For one that nobody knows anybody may.
+    fn check_sender(&self, caller: &Caller, signal: &v1::DeviceSignal) -> Result<(), Status> {
+        // One without a name is refused where it is read.
+        let Ok(device) = DeviceId::new(&signal.device_id) else { return Ok(()) };
+        let record = of_sender(&self.0, &device);
+        caller.check(Permission::SignalsPublish, &record, &Name::Device(device).to_string())
     }
 
     /// The commands a signal means, and why it could not be read if it could not.

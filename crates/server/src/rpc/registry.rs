@@ -11,8 +11,12 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use access::{Permission, Record};
 use model::{DeviceId, ElderId, OrgUnitCode, ProviderId, ResponderId, Timestamp};
-use registry::{Command, Device, Event, Rejection, RejectionKind, State};
+use registry::{
+    Command, Device, Elder, Event, NewDevice, NewElder, NewOrgUnit, NewProvider, NewResponder, OrgUnit,
+    Provider, Rejection, RejectionKind, Responder, State,
+};
 use tokio::sync::Semaphore;
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
@@ -21,9 +25,10 @@ use wire::{FieldFault, Name, time_from_wire, time_to_wire, v1};
 use super::{
     App, DOMAIN, bad_field, missing, no_such, page_size, page_start,
     registry_import::{self, Steps},
+    scope::{caller, of_device, of_elder, of_provider, of_responder},
     stopping,
 };
-use crate::registrar::Refused;
+use crate::{gate::Caller, registrar::Refused};
 
 /// Violations one status carries: they travel in a header, and clients take headers of 8 to 16 KiB.
 const MAX_TOLD: usize = 20;
@@ -40,7 +45,10 @@ impl v1::registry_service_server::RegistryService for Registry {
         &self,
         request: Request<v1::CreateOrgUnitRequest>,
     ) -> Result<Response<v1::CreateOrgUnitResponse>, Status> {
-        let wish = wish(request.into_inner().org_unit, "org_unit")?;
+        let caller = caller(&request)?;
+        let wish: NewOrgUnit = wish(request.into_inner().org_unit, "org_unit")?;
+        let record = Record::of(wish.code);
+        caller.check(Permission::OrgUnitsWrite, &record, &format!("orgUnits/{}", wish.code))?;
         let org_unit = self.enter(Command::CreateOrgUnit(wish), |event| {
             let Event::OrgUnitCreated(unit) = event else { return None };
             Some(v1::OrgUnit::from(unit))
@@ -52,9 +60,15 @@ impl v1::registry_service_server::RegistryService for Registry {
         &self,
         request: Request<v1::GetOrgUnitRequest>,
     ) -> Result<Response<v1::GetOrgUnitResponse>, Status> {
+        let caller = caller(&request)?;
         let name = request.into_inner().name;
         let code = Name::org_unit("name", &name).map_err(bad_field)?;
-        let org_unit = self.read(move |_, records| records.org_unit(code).map(v1::OrgUnit::from)).await?;
+        let org_unit = self.read(move |_, records| {
+            let unit = records.org_unit(code);
+            unit.filter(|unit| caller.may(Permission::OrgUnitsRead, &Record::of(unit.code)))
+                .map(v1::OrgUnit::from)
+        });
+        let org_unit = org_unit.await?;
         let org_unit = Some(org_unit.ok_or_else(|| no_such(&name))?);
         Ok(Response::new(v1::GetOrgUnitResponse { org_unit }))
     }
@@ -63,11 +77,13 @@ impl v1::registry_service_server::RegistryService for Registry {
         &self,
         request: Request<v1::ListOrgUnitsRequest>,
     ) -> Result<Response<v1::ListOrgUnitsResponse>, Status> {
+        let caller = caller(&request)?;
         let v1::ListOrgUnitsRequest { page_size: size, page_token } = request.into_inner();
         let size = page_size(size)?;
         let after = page_start(&page_token, |token| OrgUnitCode::new(token).ok())?;
         let read = move |_: &App, records: &State| {
-            page(records.org_units(after), size, |unit| unit.code.to_string(), v1::OrgUnit::from)
+            let seen = |unit: &&OrgUnit| caller.may(Permission::OrgUnitsRead, &Record::of(unit.code));
+            page(records.org_units(after).filter(seen), size, |unit| unit.code.to_string(), v1::OrgUnit::from)
         };
         let (org_units, next_page_token) = self.read(read).await?;
         Ok(Response::new(v1::ListOrgUnitsResponse { org_units, next_page_token }))
@@ -77,7 +93,10 @@ impl v1::registry_service_server::RegistryService for Registry {
         &self,
         request: Request<v1::CreateProviderRequest>,
     ) -> Result<Response<v1::CreateProviderResponse>, Status> {
-        let wish = wish(request.into_inner().provider, "provider")?;
+        let caller = caller(&request)?;
+        let wish: NewProvider = wish(request.into_inner().provider, "provider")?;
+        let record = Record::of(wish.org_unit);
+        caller.check(Permission::ProvidersWrite, &record, &format!("orgUnits/{}", wish.org_unit))?;
         let provider = self.enter(Command::CreateProvider(wish), |event| {
             let Event::ProviderCreated(provider) = event else { return None };
             Some(v1::Provider::from(provider))
@@ -89,9 +108,16 @@ impl v1::registry_service_server::RegistryService for Registry {
         &self,
         request: Request<v1::GetProviderRequest>,
     ) -> Result<Response<v1::GetProviderResponse>, Status> {
+        let caller = caller(&request)?;
         let name = request.into_inner().name;
         let id = Name::provider("name", &name).map_err(bad_field)?;
-        let provider = self.read(move |_, records| records.provider(id).map(v1::Provider::from)).await?;
+        let provider = self.read(move |_, records| {
+            let provider = records.provider(id);
+            provider
+                .filter(|found| caller.may(Permission::ProvidersRead, &of_provider(found)))
+                .map(v1::Provider::from)
+        });
+        let provider = provider.await?;
         let provider = Some(provider.ok_or_else(|| no_such(&name))?);
         Ok(Response::new(v1::GetProviderResponse { provider }))
     }
@@ -100,11 +126,18 @@ impl v1::registry_service_server::RegistryService for Registry {
         &self,
         request: Request<v1::ListProvidersRequest>,
     ) -> Result<Response<v1::ListProvidersResponse>, Status> {
+        let caller = caller(&request)?;
         let v1::ListProvidersRequest { page_size: size, page_token } = request.into_inner();
         let size = page_size(size)?;
         let after = page_start(&page_token, |token| token.parse().ok().map(ProviderId))?;
         let read = move |_: &App, records: &State| {
-            page(records.providers(after), size, |provider| provider.id.to_string(), v1::Provider::from)
+            let seen = |found: &&Provider| caller.may(Permission::ProvidersRead, &of_provider(found));
+            page(
+                records.providers(after).filter(seen),
+                size,
+                |provider| provider.id.to_string(),
+                v1::Provider::from,
+            )
         };
         let (providers, next_page_token) = self.read(read).await?;
         Ok(Response::new(v1::ListProvidersResponse { providers, next_page_token }))
@@ -114,7 +147,10 @@ impl v1::registry_service_server::RegistryService for Registry {
         &self,
         request: Request<v1::CreateResponderRequest>,
     ) -> Result<Response<v1::CreateResponderResponse>, Status> {
-        let wish = wish(request.into_inner().responder, "responder")?;
+        let caller = caller(&request)?;
+        let wish: NewResponder = wish(request.into_inner().responder, "responder")?;
+        let record = Record { provider: wish.provider, ..Record::of(wish.org_unit) };
+        caller.check(Permission::RespondersWrite, &record, &format!("orgUnits/{}", wish.org_unit))?;
         let responder = self.enter(Command::CreateResponder(wish), |event| {
             let Event::ResponderCreated(responder) = event else { return None };
             Some(v1::Responder::from(responder))
@@ -126,9 +162,15 @@ impl v1::registry_service_server::RegistryService for Registry {
         &self,
         request: Request<v1::GetResponderRequest>,
     ) -> Result<Response<v1::GetResponderResponse>, Status> {
+        let caller = caller(&request)?;
         let name = request.into_inner().name;
         let id = Name::responder("name", &name).map_err(bad_field)?;
-        let responder = self.read(move |_, records| records.responder(id).map(v1::Responder::from)).await?;
+        let responder = self.read(move |_, records| {
+            let responder = records.responder(id);
+            let seen = responder.filter(|found| caller.may(Permission::RespondersRead, &of_responder(found)));
+            seen.map(v1::Responder::from)
+        });
+        let responder = responder.await?;
         let responder = Some(responder.ok_or_else(|| no_such(&name))?);
         Ok(Response::new(v1::GetResponderResponse { responder }))
     }
@@ -137,11 +179,18 @@ impl v1::registry_service_server::RegistryService for Registry {
         &self,
         request: Request<v1::ListRespondersRequest>,
     ) -> Result<Response<v1::ListRespondersResponse>, Status> {
+        let caller = caller(&request)?;
         let v1::ListRespondersRequest { page_size: size, page_token } = request.into_inner();
         let size = page_size(size)?;
         let after = page_start(&page_token, |token| token.parse().ok().map(ResponderId))?;
         let read = move |_: &App, records: &State| {
-            page(records.responders(after), size, |responder| responder.id.to_string(), v1::Responder::from)
+            let seen = |found: &&Responder| caller.may(Permission::RespondersRead, &of_responder(found));
+            page(
+                records.responders(after).filter(seen),
+                size,
+                |responder| responder.id.to_string(),
+                v1::Responder::from,
+            )
         };
         let (responders, next_page_token) = self.read(read).await?;
         Ok(Response::new(v1::ListRespondersResponse { responders, next_page_token }))
@@ -151,7 +200,10 @@ impl v1::registry_service_server::RegistryService for Registry {
         &self,
         request: Request<v1::CreateElderRequest>,
     ) -> Result<Response<v1::CreateElderResponse>, Status> {
-        let wish = wish(request.into_inner().elder, "elder")?;
+        let caller = caller(&request)?;
+        let wish: NewElder = wish(request.into_inner().elder, "elder")?;
+        let record = Record::of(wish.org_unit);
+        caller.check(Permission::EldersWrite, &record, &format!("orgUnits/{}", wish.org_unit))?;
         let elder = self.enter(Command::CreateElder(wish), |event| {
             let Event::ElderCreated(elder) = event else { return None };
             Some(v1::Elder::from(elder))
@@ -163,9 +215,16 @@ impl v1::registry_service_server::RegistryService for Registry {
         &self,
         request: Request<v1::GetElderRequest>,
     ) -> Result<Response<v1::GetElderResponse>, Status> {
+        let caller = caller(&request)?;
         let name = request.into_inner().name;
         let id = Name::elder("name", &name).map_err(bad_field)?;
-        let elder = self.read(move |_, records| records.elder(id).map(v1::Elder::from)).await?;
+        let elder = self.read(move |_, records| {
+            let elder = records.elder(id);
+            elder
+                .filter(|found| caller.may(Permission::EldersRead, &Record::of(found.org_unit)))
+                .map(v1::Elder::from)
+        });
+        let elder = elder.await?;
         let elder = Some(elder.ok_or_else(|| no_such(&name))?);
         Ok(Response::new(v1::GetElderResponse { elder }))
     }
@@ -174,11 +233,13 @@ impl v1::registry_service_server::RegistryService for Registry {
         &self,
         request: Request<v1::ListEldersRequest>,
     ) -> Result<Response<v1::ListEldersResponse>, Status> {
+        let caller = caller(&request)?;
         let v1::ListEldersRequest { page_size: size, page_token } = request.into_inner();
         let size = page_size(size)?;
         let after = page_start(&page_token, |token| token.parse().ok().map(ElderId))?;
         let read = move |_: &App, records: &State| {
-            page(records.elders(after), size, |elder| elder.id.to_string(), v1::Elder::from)
+            let seen = |elder: &&Elder| caller.may(Permission::EldersRead, &Record::of(elder.org_unit));
+            page(records.elders(after).filter(seen), size, |elder| elder.id.to_string(), v1::Elder::from)
         };
         let (elders, next_page_token) = self.read(read).await?;
         Ok(Response::new(v1::ListEldersResponse { elders, next_page_token }))
@@ -188,6 +249,7 @@ impl v1::registry_service_server::RegistryService for Registry {
         &self,
         request: Request<v1::SearchEldersRequest>,
     ) -> Result<Response<v1::SearchEldersResponse>, Status> {
+        let caller = caller(&request)?;
         let v1::SearchEldersRequest { query, page_size: size, page_token } = request.into_inner();
         let size = page_size(size)?;
         let start = page_start(&page_token, |token| token.parse().ok())?.unwrap_or(0);
@@ -200,7 +262,11 @@ impl v1::registry_service_server::RegistryService for Registry {
         let app = Arc::clone(&self.0);
         let look = move || {
             // Before the records are held: it may take some milliseconds.
-            let found = app.registrar.finder().find(&query, until, |_| true);
+            let found = {
+                let may =
+                    |id| of_elder(&app, id).is_some_and(|record| caller.may(Permission::EldersRead, &record));
+                app.registrar.finder().find(&query, until, may)
+            };
             let records = app.registrar.records();
             let page = found.iter().skip(start).filter_map(|id| records.elder(*id)).map(v1::Elder::from);
             (page.collect(), found.len())
@@ -215,7 +281,10 @@ impl v1::registry_service_server::RegistryService for Registry {
         &self,
         request: Request<v1::CreateDeviceRequest>,
     ) -> Result<Response<v1::CreateDeviceResponse>, Status> {
-        let wish = wish(request.into_inner().device, "device")?;
+        let caller = caller(&request)?;
+        let wish: NewDevice = wish(request.into_inner().device, "device")?;
+        let record = wish.org_unit.map_or(Record::OF_NOBODY, Record::of);
+        caller.check(Permission::DevicesWrite, &record, &Name::Device(wish.id.clone()).to_string())?;
         let device = self.enter(Command::CreateDevice(wish), |event| {
             let Event::DeviceCreated(device) = event else { return None };
             Some(v1::Device::from(device))
@@ -227,10 +296,14 @@ impl v1::registry_service_server::RegistryService for Registry {
         &self,
         request: Request<v1::GetDeviceRequest>,
     ) -> Result<Response<v1::GetDeviceResponse>, Status> {
+        let caller = caller(&request)?;
         let name = request.into_inner().name;
         let id = Name::device("name", &name).map_err(bad_field)?;
         let read = move |app: &App, records: &State| {
-            records.device(&id).map(|device| device_now(app, records, device))
+            let device = records.device(&id);
+            let seen =
+                device.filter(|device| caller.may(Permission::DevicesRead, &of_device(records, device)));
+            seen.map(|device| device_now(app, records, device))
         };
         let device = self.read(read).await?;
         let device = Some(device.ok_or_else(|| no_such(&name))?);
@@ -241,12 +314,16 @@ impl v1::registry_service_server::RegistryService for Registry {
         &self,
         request: Request<v1::ListDevicesRequest>,
     ) -> Result<Response<v1::ListDevicesResponse>, Status> {
+        let caller = caller(&request)?;
         let v1::ListDevicesRequest { page_size: size, page_token, silent_since } = request.into_inner();
         let size = page_size(size)?;
         let after = page_start(&page_token, |token| DeviceId::new(token).ok())?;
         let since = silent_since.as_ref().map(|since| self.0.clock.on_ours(time_from_wire(since)));
         let read = move |app: &App, records: &State| {
-            let wanted = |device: &&Device| since.is_none_or(|since| is_silent(app, records, device, since));
+            let wanted = |device: &&Device| {
+                caller.may(Permission::DevicesRead, &of_device(records, device))
+                    && since.is_none_or(|since| is_silent(app, records, device, since))
+            };
             let shown = |device: &Device| device_now(app, records, device);
             page(records.devices(after).filter(wanted), size, |device| device.id.to_string(), shown)
         };
@@ -258,9 +335,13 @@ impl v1::registry_service_server::RegistryService for Registry {
         &self,
         request: Request<v1::BindDeviceRequest>,
     ) -> Result<Response<v1::BindDeviceResponse>, Status> {
+        let caller = caller(&request)?;
         let v1::BindDeviceRequest { device, elder, from } = request.into_inner();
-        let device = self.known_device(&device).await?;
-        let elder = Name::elder("elder", &elder).map_err(bad_field)?;
+        let device = self.known_device(&caller, &device).await?;
+        let name = elder;
+        let elder = Name::elder("elder", &name).map_err(bad_field)?;
+        let theirs = of_elder(&self.0, elder).filter(|record| caller.may(Permission::DevicesWrite, record));
+        theirs.ok_or_else(|| no_such(&name))?;
         let from = from.as_ref().map_or_else(|| self.0.clock.now(), time_from_wire);
         let binding = self.enter(Command::BindDevice { device, elder, from }, |event| {
             let Event::DeviceBound(binding) = event else { return None };
@@ -273,8 +354,9 @@ impl v1::registry_service_server::RegistryService for Registry {
         &self,
         request: Request<v1::UnbindDeviceRequest>,
     ) -> Result<Response<v1::UnbindDeviceResponse>, Status> {
+        let caller = caller(&request)?;
         let v1::UnbindDeviceRequest { device, until } = request.into_inner();
-        let device = self.known_device(&device).await?;
+        let device = self.known_device(&caller, &device).await?;
         let until = until.as_ref().map_or_else(|| self.0.clock.now(), time_from_wire);
         let ended = self.enter(Command::UnbindDevice { device: device.clone(), until }, |event| {
             let Event::DeviceUnbound { elder, .. } = event else { return None };
@@ -298,7 +380,8 @@ impl v1::registry_service_server::RegistryService for Registry {
         &self,
         request: Request<Streaming<v1::ImportRecordsRequest>>,
     ) -> Result<Response<Steps>, Status> {
-        Ok(Response::new(registry_import::start(Arc::clone(&self.0), request.into_inner())))
+        let caller = caller(&request)?;
+        Ok(Response::new(registry_import::start(Arc::clone(&self.0), caller, request.into_inner())))
     }
 }
 
@@ -323,11 +406,18 @@ impl Registry {
         on_a_thread(move || look(&app, &app.registrar.records())).await
     }
 
-    /// The device a request is about, which must be there.
-    async fn known_device(&self, name: &str) -> Result<DeviceId, Status> {
+    /// The device that a request would change, which must be there.
+    async fn known_device(&self, caller: &Caller, name: &str) -> Result<DeviceId, Status> {
         let id = Name::device("device", name).map_err(bad_field)?;
-        let known = self.read(move |_, records| records.device(&id).map(|device| device.id.clone())).await?;
-        known.ok_or_else(|| no_such(name))
+        let found = self.read(move |_, records| {
+            records.device(&id).map(|device| (device.id.clone(), of_device(records, device)))
+        });
+        let (id, record) = found.await?.ok_or_else(|| no_such(name))?;
+        if !caller.may(Permission::DevicesRead, &record) {
+            return Err(no_such(name));
+        }
+        caller.check(Permission::DevicesWrite, &record, name)?;
+        Ok(id)
     }
 }
 

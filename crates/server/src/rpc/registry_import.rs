@@ -8,10 +8,12 @@
 
 use std::{
     collections::BTreeSet,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use registry::{Command, Import, ImportKind, MAX_FILE_BYTES, Rejection};
+use access::{Permission, Record};
+use registry::{Command, Import, ImportKind, MAX_FILE_BYTES, Rejection, RowOf};
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
@@ -26,7 +28,7 @@ use super::{
     registry::{on_a_thread, refused},
     stopping,
 };
-use crate::{engine::Stopped, registrar::Refused};
+use crate::{engine::Stopped, gate, registrar::Refused};
 
 /// Longest piece of a file in one message, in bytes.
 const MAX_CHUNK_BYTES: usize = 1024 * 1024;
@@ -49,13 +51,13 @@ pub(crate) type Steps = ReceiverStream<Result<v1::ImportRecordsResponse, Status>
 type Caller = mpsc::Sender<Result<v1::ImportRecordsResponse, Status>>;
 
 /// Starts an import; it ends when the caller goes away or the server stops.
-pub(crate) fn start(app: App, pieces: Streaming<v1::ImportRecordsRequest>) -> Steps {
+pub(crate) fn start(app: App, who: gate::Caller, pieces: Streaming<v1::ImportRecordsRequest>) -> Steps {
     let (caller, steps) = mpsc::channel(STREAM_BUFFER);
     tokio::spawn(async move {
         let imported = tokio::select! {
             () = caller.closed() => return,
             () = app.stop.cancelled() => Err(stopping(Stopped)),
-            imported = import(&app, pieces, &caller) => imported,
+            imported = import(&app, who, pieces, &caller) => imported,
         };
         let last = imported.map(|report| v1::ImportRecordsResponse { step: Some(Step::Report(report)) });
         // An error means that the caller has gone; what was entered stays entered.
@@ -82,6 +84,7 @@ struct Read {
 
 async fn import(
     app: &App,
+    who: gate::Caller,
     pieces: Streaming<v1::ImportRecordsRequest>,
     caller: &Caller,
 ) -> Result<v1::ImportReport, Status> {
@@ -89,7 +92,13 @@ async fn import(
     let file = gather(pieces, place).await?;
     let dry_run = file.dry_run;
     let news = caller.clone();
-    let Read { import, rows, place } = on_a_thread(move || read(file, &news)).await?;
+    let records = Arc::clone(app);
+    let checked = move || {
+        let mut read = read(file, &news);
+        refuse_others(&records, &who, &mut read.import);
+        read
+    };
+    let Read { import, rows, place } = on_a_thread(checked).await?;
     let command = Command::Import(import);
     let decided = if dry_run {
         app.registrar.rehearse(command).await
@@ -163,6 +172,28 @@ fn read(file: File, caller: &Caller) -> Read {
     };
     let import = registry::read_csv(kind, bytes.as_slice(), &mut tell);
     Read { import, rows, place }
+}
+
+/// Refuses the rows that are not the caller's to enter.
+fn refuse_others(app: &App, who: &gate::Caller, import: &mut Import) {
+    let permission = match import.kind() {
+        ImportKind::OrgUnits => Permission::OrgUnitsWrite,
+        ImportKind::Providers => Permission::ProvidersWrite,
+        ImportKind::Responders => Permission::RespondersWrite,
+        ImportKind::Elders => Permission::EldersWrite,
+        ImportKind::Devices => Permission::DevicesWrite,
+    };
+    if who.may(permission, &Record::OF_ALL) {
+        return;
+    }
+    let records = app.registrar.records();
+    import.refuse_others(|of| match of {
+        RowOf::OrgUnit(unit) => who.may(permission, &Record::of(unit)),
+        // That nobody is called so is told where the row is entered.
+        RowOf::Elder(id) => records
+            .elder_by_external_id(id)
+            .is_none_or(|elder| who.may(permission, &Record::of(elder.org_unit))),
+    });
 }
 
 /// What is wrong with a file of `rows` rows. A fault of the file as a whole stands on line 0.

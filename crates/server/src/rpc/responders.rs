@@ -2,6 +2,7 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
+use access::Permission;
 use dispatch::{AssignmentState, AssignmentStep, Command, Duty, OfferState, Rejection};
 use model::{OfferId, ResponderId};
 use roster::{Availability, Reported};
@@ -13,8 +14,12 @@ use wire::{
     v1::{self, watch_offers_response::Change},
 };
 
-use super::{App, bad_field, command, missing, no_such, rejected, shown};
-use crate::metrics;
+use super::{
+    App, bad_field, command, missing, no_such, rejected,
+    scope::{caller, check_responder},
+    shown,
+};
+use crate::{gate::Caller, metrics};
 
 /// Longest reason a responder can give, in bytes of UTF-8.
 const MAX_REASON_BYTES: usize = 1024;
@@ -36,8 +41,10 @@ impl v1::responder_service_server::ResponderService for Responders {
         &self,
         request: Request<v1::SetDutyRequest>,
     ) -> Result<Response<v1::SetDutyResponse>, Status> {
+        let caller = caller(&request)?;
         let request = request.into_inner();
         let responder = Name::responder("responder", &request.responder).map_err(bad_field)?;
+        check_responder(&self.0, &caller, Permission::DutySet, responder)?;
         let duty = Duty::read("duty", request.duty).map_err(bad_field)?;
         command(&self.0, Command::SetDuty { responder, duty }).await?;
         Ok(Response::new(v1::SetDutyResponse {}))
@@ -47,6 +54,7 @@ impl v1::responder_service_server::ResponderService for Responders {
         &self,
         request: Request<Streaming<v1::ReportPositionsRequest>>,
     ) -> Result<Response<v1::ReportPositionsResponse>, Status> {
+        let caller = caller(&request)?;
         let mut positions = request.into_inner();
         let mut summary = v1::ReportPositionsResponse::default();
         loop {
@@ -55,7 +63,7 @@ impl v1::responder_service_server::ResponderService for Responders {
                 next = positions.message() => next?,
             };
             let Some(position) = next else { break };
-            let accepted = self.take_position(&position);
+            let accepted = self.take_position(&caller, &position);
             metrics::position(accepted);
             *(if accepted { &mut summary.accepted } else { &mut summary.ignored }) += 1;
         }
@@ -68,8 +76,10 @@ impl v1::responder_service_server::ResponderService for Responders {
         &self,
         request: Request<v1::WatchOffersRequest>,
     ) -> Result<Response<OfferStream>, Status> {
+        let caller = caller(&request)?;
         let name = request.into_inner().responder;
         let responder = Name::responder("responder", &name).map_err(bad_field)?;
+        check_responder(&self.0, &caller, Permission::OffersAnswer, responder)?;
         if self.0.roster.availability(responder) == Availability::Unknown {
             return Err(no_such(&name));
         }
@@ -82,8 +92,10 @@ impl v1::responder_service_server::ResponderService for Responders {
         &self,
         request: Request<v1::AcknowledgeOfferRequest>,
     ) -> Result<Response<v1::AcknowledgeOfferResponse>, Status> {
+        let caller = caller(&request)?;
         let v1::AcknowledgeOfferRequest { responder, offer_id, state } = request.into_inner();
         let id = Name::responder("responder", &responder).map_err(bad_field)?;
+        check_responder(&self.0, &caller, Permission::OffersAnswer, id)?;
         let offer = OfferId(offer_id);
         let known = match OfferState::read("state", state).map_err(bad_field)? {
             OfferState::Delivered => Command::OfferDelivered { offer },
@@ -111,8 +123,10 @@ impl v1::responder_service_server::ResponderService for Responders {
         &self,
         request: Request<v1::AcceptOfferRequest>,
     ) -> Result<Response<v1::AcceptOfferResponse>, Status> {
+        let caller = caller(&request)?;
         let request = request.into_inner();
         let responder = Name::responder("responder", &request.responder).map_err(bad_field)?;
+        check_responder(&self.0, &caller, Permission::OffersAnswer, responder)?;
         let offer = OfferId(request.offer_id);
         let verdict = command(&self.0, Command::AcceptOffer { responder, offer }).await?;
         let assignment = verdict
@@ -126,8 +140,10 @@ impl v1::responder_service_server::ResponderService for Responders {
         &self,
         request: Request<v1::DeclineOfferRequest>,
     ) -> Result<Response<v1::DeclineOfferResponse>, Status> {
+        let caller = caller(&request)?;
         let request = request.into_inner();
         let responder = Name::responder("responder", &request.responder).map_err(bad_field)?;
+        check_responder(&self.0, &caller, Permission::OffersAnswer, responder)?;
         let offer = OfferId(request.offer_id);
         let reason = reason(request.reason)?;
         command(&self.0, Command::DeclineOffer { responder, offer, reason }).await?;
@@ -138,8 +154,10 @@ impl v1::responder_service_server::ResponderService for Responders {
         &self,
         request: Request<v1::UpdateAssignmentRequest>,
     ) -> Result<Response<v1::UpdateAssignmentResponse>, Status> {
+        let caller = caller(&request)?;
         let request = request.into_inner();
         let responder = Name::responder("responder", &request.responder).map_err(bad_field)?;
+        check_responder(&self.0, &caller, Permission::OffersAnswer, responder)?;
         let incident = Name::incident("incident", &request.incident).map_err(bad_field)?;
         let state = AssignmentState::read("state", request.state).map_err(bad_field)?;
         let step = match state {
@@ -160,8 +178,11 @@ impl v1::responder_service_server::ResponderService for Responders {
 
 impl Responders {
     /// Straight into the roster: no queue, no lock, no journal. The next position mends a lost one.
-    fn take_position(&self, position: &v1::ReportPositionsRequest) -> bool {
+    fn take_position(&self, caller: &Caller, position: &v1::ReportPositionsRequest) -> bool {
         let Ok(responder) = Name::responder("responder", &position.responder) else { return false };
+        if check_responder(&self.0, caller, Permission::PositionsReport, responder).is_err() {
+            return false;
+        }
         let Ok(Some(place)) = place_from_request("place", position.place.as_ref()) else { return false };
         let now = self.0.clock.now();
         let on_ours = |fix_at| self.0.clock.on_ours(time_from_wire(fix_at));

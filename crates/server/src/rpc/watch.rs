@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use access::Permission;
 use model::IncidentId;
 use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
@@ -11,8 +12,8 @@ use wire::{
     v1::{self, watch_incidents_response::Change},
 };
 
-use super::App;
-use crate::hub::Hub;
+use super::{App, scope::of_incident};
+use crate::{gate::Caller, hub::Hub};
 
 /// Changes waiting for one console's socket.
 const STREAM_BUFFER: usize = 16;
@@ -34,6 +35,8 @@ pub(super) struct Watch {
     seen: u64,
     /// The node's alerts to itself are wanted too.
     include_watchdog: bool,
+    /// Who looks; they are sent what they may see.
+    caller: Caller,
 }
 
 /// The console went away.
@@ -43,12 +46,13 @@ impl Watch {
     /// A console that has seen everything up to `since`, if that is given.
     pub(super) fn start(
         app: App,
+        caller: Caller,
         since: Option<u64>,
         include_watchdog: bool,
     ) -> ReceiverStream<Result<v1::WatchIncidentsResponse, Status>> {
         let (sender, receiver) = mpsc::channel(STREAM_BUFFER);
         let (sent, seen) = (Sent::default(), since.unwrap_or(0));
-        let watch = Self { app, sender, sent, seen, include_watchdog };
+        let watch = Self { app, sender, sent, seen, include_watchdog, caller };
         tokio::spawn(watch.run(since.is_some()));
         ReceiverStream::new(receiver)
     }
@@ -129,7 +133,7 @@ impl Watch {
             Some(since) => board.page(None, usize::MAX, |incident| incident.revision > since),
             None => board.open(),
         };
-        let wanted = incidents.iter().filter(|incident| self.include_watchdog || !incident.watchdog);
+        let wanted = incidents.iter().filter(|incident| self.wants(incident));
         let numbered = wanted
             .filter_map(|incident| Some((incident.revision, Name::incident("name", &incident.name).ok()?)));
         let mut numbered: Vec<_> = numbered.collect();
@@ -139,9 +143,13 @@ impl Watch {
         numbered
     }
 
+    fn wants(&self, incident: &v1::Incident) -> bool {
+        let is_wanted = self.include_watchdog || !incident.watchdog;
+        is_wanted && self.caller.may(Permission::IncidentsRead, &of_incident(incident))
+    }
+
     async fn tell(&mut self, incident: &v1::Incident) -> Result<(), Gone> {
-        let unwanted = incident.watchdog && !self.include_watchdog;
-        if unwanted || self.sent.knows(incident) {
+        if !self.wants(incident) || self.sent.knows(incident) {
             return Ok(());
         }
         // One record may change several incidents: until a later one comes, a break must resume before it.

@@ -1,0 +1,507 @@
+//! The gate: who is calling, and may they?
+//!
+//! Whoever calls shows a bearer token: that of a session, a key, or the server's own. The gate knows them by their hashes
+//! only. What a method needs stands in `proto/`; who may do what, in the access policy. A call that passes carries its
+//! [`Caller`], of whom the method asks about each record. When somebody's rights end, so do their open streams.
+//!
+//! Users have a journal of their own, because nobody who signs in may have to wait for an import.
+
+mod passwords;
+mod revocable;
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    num::NonZeroU32,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, Weak},
+    time::Duration,
+};
+
+use access::{
+    Command, Event, Grant, Need, Permission, Policy, Record, Rejection, Role, Scope, SecretHash, State, User,
+};
+use dashmap::DashMap;
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock as _};
+use http::{HeaderMap, header};
+use journal::{Journal, Notice, Outcome};
+use model::{Millis, Timestamp, UserId};
+use tokio::sync::{Mutex, Semaphore, oneshot};
+use tokio_util::sync::CancellationToken;
+use wire::Method;
+
+use crate::{clock::Clock, metrics};
+
+pub(crate) use passwords::{Unfit, one_time};
+pub(crate) use revocable::{Revocable, over};
+
+/// How long a session lasts: a long shift and the way home.
+const SESSION: Millis = Millis::from_seconds(14 * 3600);
+/// Tries to sign in as one user before they are slowed down, and how often there is another one then.
+const TRIES: NonZeroU32 = NonZeroU32::new(5).unwrap();
+const TRY_EVERY: Duration = Duration::from_secs(20);
+/// The same for one address, which may be that of a whole town hall.
+const TRIES_FROM: NonZeroU32 = NonZeroU32::new(60).unwrap();
+const TRY_FROM_EVERY: Duration = Duration::from_secs(1);
+/// Logins and addresses tried, after which those that may be tried freely again are forgotten.
+const TRIED: usize = 10_000;
+/// Passwords looked at, at the same time: each takes 20 MiB and some 40 ms of a processor.
+const LOOKED_AT: usize = 2;
+/// What the tokens of sessions and of keys begin with, so that whoever finds one knows what it is.
+const SESSION_PREFIX: &str = "anhu_s_";
+const KEY_PREFIX: &str = "anhu_k_";
+
+/// What somebody must show.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Mode {
+    /// Nothing: everybody on this machine may do everything.
+    Open,
+    /// A token. That of this hash is the server's own.
+    Closed(blake3::Hash),
+}
+
+/// The journal of users, which writes one record after the other.
+pub(crate) type Book = Journal<oneshot::Sender<Outcome>>;
+
+/// Lets in, or not.
+pub(crate) struct Gate {
+    mode: Mode,
+    policy: Arc<Policy>,
+    methods: HashMap<String, Method>,
+    state: RwLock<State>,
+    /// Taken out when the server stops.
+    book: Mutex<Option<Arc<Book>>>,
+    /// The same, to ask how it is.
+    standing: Weak<Book>,
+    clock: Clock,
+    /// What ends with each session or key that is in use.
+    live: DashMap<SecretHash, Live>,
+    /// By login and where from: nobody shuts out somebody else by guessing.
+    tries: DefaultKeyedRateLimiter<(String, IpAddr)>,
+    /// By where from, for whoever tries one login after the other.
+    tries_from: DefaultKeyedRateLimiter<IpAddr>,
+    looking: Semaphore,
+}
+
+struct Live {
+    /// What whoever shows it may do.
+    grants: Arc<[Grant]>,
+    over: CancellationToken,
+}
+
+/// Who calls, and what they may do.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    pub(crate) who: Who,
+    /// What they have shown.
+    pub(crate) shown: Option<SecretHash>,
+    grants: Arc<[Grant]>,
+    policy: Arc<Policy>,
+    /// They have shown a one-time password, and may only choose another.
+    pub(crate) must_change_password: bool,
+    /// Cancelled when they are no longer let in.
+    over: CancellationToken,
+    /// How long that lasts at most.
+    lasts: Option<Duration>,
+}
+
+/// A call that may be made.
+pub(crate) enum Admitted {
+    /// By anybody.
+    Nobody,
+    /// And is answered, even if it turns the caller away itself.
+    Once(Caller),
+    /// And goes on as long as the caller is let in.
+    ForAsLong(Caller),
+}
+
+/// Somebody who is let in.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// Anybody on this machine, in development mode.
+    Anybody,
+    /// Who can read the server's own files.
+    Host,
+    /// Somebody we know.
+    User(Arc<User>),
+}
+
+/// Why somebody is not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// They show nothing that we know.
+    #[error(
+        "no valid token: sign in by AccessService.SignIn or take a key, and send it as `authorization: Bearer …`; on the \
+         server's machine `anhu token` prints its own"
+    )]
+    Unknown,
+    /// A one-time password is good for one thing only.
+    #[error("choose a password of your own first: AccessService.ChangePassword")]
+    MustChangePassword,
+    /// No grant of theirs permits it for any record.
+    #[error("you are not permitted {0}: ask an administrator for a role that is")]
+    NotPermitted(&'static str),
+    /// There is no such method, or nobody has said what it needs.
+    #[error("nobody may call this")]
+    Undeclared,
+}
+
+/// Why a wish about users was not granted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refused {
+    /// By the rules.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// The password is not good enough.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    /// Login and password do not go together.
+    #[error("login or password is wrong")]
+    Wrong,
+    /// Too many tries.
+    #[error("too many tries: the next one is in {} s", .0.as_secs() + 1)]
+    TooOften(Duration),
+    /// It holds, and the disk refused to keep it.
+    #[error("the disk refused to keep it: it holds until the next start; see /readyz")]
+    NotDurable,
+    /// The server is stopping, or has failed.
+    #[error("the server cannot do this now: try again in a moment")]
+    Stopped,
+}
+
+/// A session that was opened.
+pub(crate) struct Opened {
+    pub(crate) token: String,
+    pub(crate) session: access::Session,
+    pub(crate) user: Arc<User>,
+}
+
+impl Gate {
+    pub(crate) fn new(mode: Mode, policy: Policy, state: State, book: Book, clock: Clock) -> Self {
+        let book = Arc::new(book);
+        let quota =
+            |every, burst| Quota::with_period(every).unwrap_or(Quota::per_minute(burst)).allow_burst(burst);
+        let by_path = |method: Method| (method.path.clone(), method);
+        Self {
+            mode,
+            policy: Arc::new(policy),
+            methods: wire::methods().into_iter().map(by_path).collect(),
+            state: RwLock::new(state),
+            standing: Arc::downgrade(&book),
+            book: Mutex::new(Some(book)),
+            clock,
+            live: DashMap::new(),
+            tries: RateLimiter::keyed(quota(TRY_EVERY, TRIES)),
+            tries_from: RateLimiter::keyed(quota(TRY_FROM_EVERY, TRIES_FROM)),
+            looking: Semaphore::new(LOOKED_AT),
+        }
+    }
+
+    /// Users, keys and sessions. Hold it briefly, and never across an await.
+    pub(crate) fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who sends these headers to the method at this path, if they may call it at all.
+    pub(crate) fn admit(&self, path: &str, headers: &HeaderMap) -> Result<Admitted, Refusal> {
+        let method = self.methods.get(path).ok_or(Refusal::Undeclared)?;
+        let need = method.need.ok_or(Refusal::Undeclared)?;
+        if need == Need::Nothing {
+            return Ok(Admitted::Nobody);
+        }
+        let caller = self.caller(headers).ok_or(Refusal::Unknown)?;
+        if let Need::Permission(permission) = need {
+            if caller.must_change_password {
+                return Err(Refusal::MustChangePassword);
+            }
+            if !self.policy.may_somewhere(&caller.grants, permission) {
+                return Err(Refusal::NotPermitted(permission.name()));
+            }
+        }
+        Ok(if method.streams { Admitted::ForAsLong(caller) } else { Admitted::Once(caller) })
+    }
+
+    fn caller(&self, headers: &HeaderMap) -> Option<Caller> {
+        let Mode::Closed(own) = self.mode else { return Some(self.all_powerful(Who::Anybody)) };
+        let token = bearer(headers)?;
+        let hash = blake3::hash(token.as_bytes());
+        // Comparing hashes takes the same time whatever is shown.
+        if hash == own {
+            return Some(self.all_powerful(Who::Host));
+        }
+        let (shown, now) = (*hash.as_bytes(), self.clock.now());
+        let state = self.state();
+        let (user, must_change_password, until) = if token.starts_with(SESSION_PREFIX) {
+            let (session, user) = state.session(&shown, now)?;
+            (Arc::clone(user), session.must_change_password, Some(session.expires_at))
+        } else {
+            let (key, user) = state.key(&shown, now)?;
+            (Arc::clone(user), false, key.expires_at)
+        };
+        // Before the state may change: who ends it then finds it.
+        let live = self.live.entry(shown).or_insert_with(|| Live {
+            grants: user.grants.as_slice().into(),
+            over: CancellationToken::new(),
+        });
+        let (grants, over) = (Arc::clone(&live.grants), live.over.clone());
+        drop(live);
+        Some(Caller {
+            grants,
+            who: Who::User(user),
+            shown: Some(shown),
+            policy: Arc::clone(&self.policy),
+            must_change_password,
+            over,
+            lasts: until.map(|until| Duration::from_millis((until - now).0.max(0) as u64)),
+        })
+    }
+
+    fn all_powerful(&self, who: Who) -> Caller {
+        Caller {
+            who,
+            shown: None,
+            grants: [Grant { role: Role::Administrator, scope: Scope::Everything }].into(),
+            policy: Arc::clone(&self.policy),
+            must_change_password: false,
+            over: CancellationToken::new(),
+            lasts: None,
+        }
+    }
+
+    /// Whether a device may come in with this password.
+    pub(crate) fn admits_device(&self, password: Option<&[u8]>) -> bool {
+        let Mode::Closed(own) = self.mode else { return true };
+        let Some(password) = password else { return false };
+        let hash = blake3::hash(password);
+        hash == own || {
+            let state = self.state();
+            let known = state.key(hash.as_bytes(), self.clock.now());
+            known.is_some_and(|(_, user)| self.policy.may_somewhere(&user.grants, Permission::SignalsPublish))
+        }
+    }
+
+    /// Has `command` decided, kept and done. What the disk refuses to keep is done all the same: who must sign in while it
+    /// is full must not be shut out.
+    pub(crate) async fn ask(&self, command: Command) -> Result<Vec<Event>, Refused> {
+        let book = self.book.lock().await;
+        let journal = book.as_ref().ok_or(Refused::Stopped)?;
+        let now = self.clock.now();
+        let events = access::decide(&self.state(), now, command)?;
+        let (done, outcome) = oneshot::channel();
+        journal.append(&wire::access_record(now, &events), done).map_err(|_| Refused::Stopped)?;
+        let outcome = outcome.await.map_err(|_| Refused::Stopped)?;
+        {
+            let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+            events.iter().for_each(|event| state.evolve(event));
+            // While nobody reads the old state: whoever has just been let in by it is found.
+            self.turn_away(&state, now);
+        }
+        match outcome {
+            Outcome::Durable => Ok(events),
+            Outcome::NotDurable(failure) => {
+                metrics::not_durable("access", &failure);
+                Err(Refused::NotDurable)
+            }
+        }
+    }
+
+    /// Ends what is open of whoever is out now, or may do other things.
+    fn turn_away(&self, state: &State, now: Timestamp) {
+        self.live.retain(|shown, live| {
+            let session = state.session(shown, now).map(|(_, user)| user);
+            let user = session.or_else(|| state.key(shown, now).map(|(_, user)| user));
+            let stays = user.is_some_and(|user| *user.grants == *live.grants);
+            if !stays {
+                live.over.cancel();
+            }
+            stays
+        });
+    }
+
+    /// Signs somebody in.
+    pub(crate) async fn sign_in(&self, login: &str, password: &str, from: IpAddr) -> Result<Opened, Refused> {
+        self.may_try(login, from)?;
+        let found = {
+            let state = self.state();
+            let user = state.user_by_login(login).filter(|user| !user.disabled);
+            user.and_then(|user| Some((Arc::clone(user), state.password(user.id)?.clone())))
+        };
+        let hash = found.as_ref().map(|(_, password)| password.hash.clone());
+        let is_right = self.look_at(hash, password).await;
+        let Some((user, password)) = found.filter(|_| is_right) else {
+            metrics::sign_in(false);
+            return Err(Refused::Wrong);
+        };
+        metrics::sign_in(true);
+        self.open(user, password.one_time).await
+    }
+
+    /// Whether this login may be tried now.
+    fn may_try(&self, login: &str, from: IpAddr) -> Result<(), Refused> {
+        if self.tries.len() > TRIED || self.tries_from.len() > TRIED {
+            self.tries.retain_recent();
+            self.tries_from.retain_recent();
+        }
+        // No login is so long; and nobody fills the memory with them.
+        let key = (login.chars().take(access::MAX_LOGIN_CHARS).collect(), from);
+        let now = self.tries.clock().now();
+        let refused = self.tries_from.check_key(&from).err().or_else(|| self.tries.check_key(&key).err());
+        let Some(not_until) = refused else { return Ok(()) };
+        metrics::sign_in(false);
+        Err(Refused::TooOften(not_until.wait_time_from(now)))
+    }
+
+    /// Whether a password goes with a hash. Takes as long when there is no hash.
+    async fn look_at(&self, hash: Option<String>, password: &str) -> bool {
+        let Ok(_turn) = self.looking.acquire().await else { return false };
+        let password = password.to_owned();
+        tokio::task::spawn_blocking(move || passwords::fits(hash.as_deref(), &password))
+            .await
+            .unwrap_or(false)
+    }
+
+    async fn open(&self, user: Arc<User>, must_change_password: bool) -> Result<Opened, Refused> {
+        let (token, hash) = secret(SESSION_PREFIX)?;
+        let expires_at = self.clock.now() + SESSION;
+        let id = user.id;
+        let command = Command::OpenSession { user: id, hash, expires_at, must_change_password };
+        match self.ask(command).await {
+            // It is open, until the next start; nothing that anybody relies on is lost with it.
+            Ok(_) | Err(Refused::NotDurable) => {}
+            Err(refused) => return Err(refused),
+        }
+        let session = self.state().session(&hash, self.clock.now()).map(|(session, _)| session.clone());
+        let session = session.ok_or(Refused::Wrong)?;
+        Ok(Opened { token, session, user })
+    }
+
+    /// Gives somebody another password, which they have chosen, and a session with it.
+    pub(crate) async fn change_password(
+        &self,
+        user: Arc<User>,
+        (old, new): (&str, &str),
+        from: IpAddr,
+    ) -> Result<Opened, Refused> {
+        passwords::check(new, &[&user.login, &user.display_name])?;
+        self.may_try(&user.login, from)?;
+        let hash = self.state().password(user.id).map(|password| password.hash.clone());
+        if !self.look_at(hash, old).await {
+            return Err(Refused::Wrong);
+        }
+        self.set_password(user.id, new.to_owned(), false).await?;
+        self.open(user, false).await
+    }
+
+    /// Gives somebody a password with which they can choose another, and returns it.
+    pub(crate) async fn reset_password(&self, user: UserId) -> Result<String, Refused> {
+        let password = one_time().map_err(|_| Refused::Stopped)?;
+        self.set_password(user, password.clone(), true).await?;
+        Ok(password)
+    }
+
+    async fn set_password(&self, user: UserId, password: String, one_time: bool) -> Result<(), Refused> {
+        let hashing = tokio::task::spawn_blocking(move || passwords::hash(&password)).await;
+        let hash = hashing.ok().flatten().ok_or(Refused::Stopped)?;
+        let password = access::Password { hash, one_time };
+        self.ask(Command::SetPassword { user, password }).await.map(drop)
+    }
+
+    /// Gives a program a key, and returns it: it is not kept.
+    pub(crate) async fn issue_key(
+        &self,
+        user: UserId,
+        label: String,
+        expires_at: Option<Timestamp>,
+    ) -> Result<(String, access::ApiKey), Refused> {
+        let (token, hash) = secret(KEY_PREFIX)?;
+        let events = self.ask(Command::IssueKey(access::NewKey { user, label, hash, expires_at })).await?;
+        let key = events.into_iter().find_map(|event| {
+            let Event::KeyIssued(key) = event else { return None };
+            Some(key)
+        });
+        Ok((token, key.ok_or(Refused::Stopped)?))
+    }
+
+    /// At the first start of all, lets somebody in who lets in the others; returns their one-time password.
+    pub(crate) async fn first_administrator(&self, login: &str) -> Result<Option<String>, Refused> {
+        if self.state().users(None).next().is_some() {
+            return Ok(None);
+        }
+        let administrator = access::NewUser {
+            login: login.to_owned(),
+            display_name: login.into(),
+            grants: vec![Grant { role: Role::Administrator, scope: Scope::Everything }],
+            identity: None,
+        };
+        self.ask(Command::CreateUser(administrator)).await?;
+        self.reset_password(UserId(0)).await.map(Some)
+    }
+
+    /// Whether what is decided about users is kept.
+    pub(crate) fn health(&self) -> Option<journal::Health> {
+        self.standing.upgrade().map(|book| book.health())
+    }
+
+    /// Decides nothing any more, and hands over the journal to be closed.
+    pub(crate) async fn close(&self) -> Option<Arc<Book>> {
+        self.book.lock().await.take()
+    }
+}
+
+impl Caller {
+    /// Whether they may do this with that record.
+    pub(crate) fn may(&self, permission: Permission, record: &Record) -> bool {
+        self.policy.may(&self.grants, permission, record)
+    }
+
+    /// What they may do with at least one record.
+    pub(crate) fn permissions(&self) -> impl Iterator<Item = Permission> {
+        let all = Permission::NAMES.into_iter().map(|(permission, _)| permission);
+        all.filter(|permission| self.policy.may_somewhere(&self.grants, *permission))
+    }
+
+    /// The user they are, if they are one.
+    pub(crate) fn user(&self) -> Option<&Arc<User>> {
+        match &self.who {
+            Who::User(user) => Some(user),
+            Who::Anybody | Who::Host => None,
+        }
+    }
+
+    /// Waits until they are no longer let in.
+    pub(crate) async fn over(self) {
+        match self.lasts {
+            Some(lasts) => {
+                let _ = tokio::time::timeout(lasts, self.over.cancelled()).await;
+            }
+            None => self.over.cancelled().await,
+        }
+    }
+}
+
+/// What the journal of users does with a flushed record.
+pub(crate) fn take(notice: Notice<'_, oneshot::Sender<Outcome>>) {
+    match notice {
+        Notice::Released(group) => {
+            for released in group.drain(..) {
+                // Whoever asked may have gone away; what was decided stands.
+                let _ = released.token.send(released.outcome);
+            }
+        }
+        Notice::Recovered { head } => metrics::recovered("access", head),
+    }
+}
+
+/// What is shown as `authorization: Bearer …`.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+/// A token that nobody can guess, and its hash.
+fn secret(prefix: &str) -> Result<(String, SecretHash), Refused> {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(|_| Refused::Stopped)?;
+    let token = format!("{prefix}{}", blake3::Hash::from_bytes(random).to_hex());
+    let hash = *blake3::hash(token.as_bytes()).as_bytes();
+    Ok((token, hash))
+}

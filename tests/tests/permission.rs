@@ -1,0 +1,406 @@
+//! Who may do what: every method, every role, inside and outside their county.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use access::Need;
+use tests::{
+    anhu::{Anhu, Watch},
+    caller::{Caller, grant, program},
+    world::place,
+};
+use tonic::Code;
+use wire::v1::{self, Role};
+
+/// What each role may do with at least one record, written down apart from the policy. `signed_in` is left out.
+const PERMITTED: [(Role, &str, &[&str]); 7] = [
+    (Role::Administrator, "", &["*"]),
+    (
+        Role::Supervisor,
+        "orgUnits/341181",
+        &[
+            "org_units.read",
+            "providers.read",
+            "responders.read",
+            "responders.write",
+            "elders.read",
+            "elders.write",
+            "devices.read",
+            "devices.write",
+            "incidents.read",
+            "incidents.act",
+            "duty.set",
+            "signals.publish",
+            "notifications.read",
+            "notifications.retry",
+            "system.read",
+            "system.drill",
+            "users.read",
+        ],
+    ),
+    (
+        Role::Operator,
+        "orgUnits/341181",
+        &[
+            "org_units.read",
+            "providers.read",
+            "responders.read",
+            "elders.read",
+            "devices.read",
+            "incidents.read",
+            "incidents.act",
+            "duty.set",
+            "notifications.read",
+            "system.read",
+        ],
+    ),
+    (
+        Role::ProviderManager,
+        "providers/0",
+        &["org_units.read", "providers.read", "responders.read", "responders.write", "duty.set"],
+    ),
+    (
+        Role::Responder,
+        "responders/0",
+        &["org_units.read", "responders.read", "duty.set", "positions.report", "offers.answer"],
+    ),
+    (
+        Role::Integrator,
+        "orgUnits/341181",
+        &[
+            "org_units.read",
+            "org_units.write",
+            "providers.read",
+            "providers.write",
+            "responders.read",
+            "responders.write",
+            "elders.read",
+            "elders.write",
+            "devices.read",
+            "devices.write",
+            "records.import",
+            "signals.publish",
+            "positions.report",
+            "duty.set",
+        ],
+    ),
+    (
+        Role::Auditor,
+        "orgUnits/341181",
+        &[
+            "org_units.read",
+            "providers.read",
+            "responders.read",
+            "elders.read",
+            "devices.read",
+            "incidents.read",
+            "notifications.read",
+            "system.read",
+            "users.read",
+        ],
+    ),
+];
+
+async fn closed() -> Anhu {
+    Anhu::start_closed("", Arc::new(tempfile::tempdir().expect("a folder"))).await
+}
+
+#[tokio::test]
+async fn every_method_is_open_to_the_roles_that_need_it_and_to_no_other() {
+    let anhu = closed().await;
+    let nobody = Caller::with_header(&anhu, None).await;
+    let methods = wire::methods();
+    for method in &methods {
+        let answer = nobody.knock(&method.path).await;
+        // Signing in with nothing is refused by the same word.
+        assert_eq!(answer, Code::Unauthenticated, "{}", method.path);
+    }
+    let mut wrong = Vec::new();
+    for (number, (role, scope, permitted)) in PERMITTED.into_iter().enumerate() {
+        let (caller, _) = program(&anhu, &format!("program-{number}"), &[grant(role, scope)]).await;
+        for method in &methods {
+            let may = match method.need {
+                Some(Need::Permission(need)) => permitted.contains(&"*") || permitted.contains(&need.name()),
+                Some(Need::Nothing | Need::SignedIn) => continue,
+                None => false,
+            };
+            let answer = caller.knock(&method.path).await;
+            let is_let_in = !matches!(answer, Code::PermissionDenied | Code::Unauthenticated);
+            if is_let_in != may {
+                wrong.push(format!("{role:?} {}: {answer:?}", method.path));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Two counties with the same in each: an elder with a device, a provider with somebody who can be sent, an emergency.
+struct Counties {
+    anhu: Anhu,
+    /// By county: elder, device, responder, incident.
+    names: BTreeMap<&'static str, [String; 4]>,
+}
+
+const OURS: &str = "341181";
+const THEIRS: &str = "341182";
+
+impl Counties {
+    async fn build() -> Self {
+        let anhu = closed().await;
+        let host = Caller::host(&anhu).await;
+        let mut registry = host.registry();
+        let mut names = BTreeMap::new();
+        for (number, code) in [OURS, THEIRS].into_iter().enumerate() {
+            let unit = v1::OrgUnit { code: code.to_owned(), display_name: code.to_owned() };
+            let request = v1::CreateOrgUnitRequest { org_unit: Some(unit) };
+            registry.create_org_unit(request).await.expect("a county");
+            let provider = v1::Provider {
+                display_name: format!("Provider {code}"),
+                org_unit: code.to_owned(),
+                ..Default::default()
+            };
+            let request = v1::CreateProviderRequest { provider: Some(provider) };
+            let provider = registry.create_provider(request).await.expect("a provider").into_inner();
+            let responder = v1::Responder {
+                display_name: format!("Helper {code}"),
+                org_unit: code.to_owned(),
+                provider: provider.provider.expect("a provider").name,
+                base: Some(place(32.7, 119.0 + number as f64)),
+                ..Default::default()
+            };
+            let request = v1::CreateResponderRequest { responder: Some(responder) };
+            let responder = registry.create_responder(request).await.expect("a helper").into_inner();
+            let elder = v1::Elder {
+                display_name: format!("桂英{code}"),
+                address: format!("幸福路 {number} 号"),
+                birth_date: "1940-05-01".to_owned(),
+                org_unit: code.to_owned(),
+                external_id: format!("E-{code}"),
+                place: Some(place(32.7, 119.0 + number as f64)),
+                ..Default::default()
+            };
+            let request = v1::CreateElderRequest { elder: Some(elder) };
+            let elder = registry.create_elder(request).await.expect("an elder").into_inner();
+            let elder = elder.elder.expect("an elder").name;
+            let device = v1::Device { device_id: format!("wrist-{code}"), ..Default::default() };
+            let request = v1::CreateDeviceRequest { device: Some(device) };
+            let device = registry.create_device(request).await.expect("a device").into_inner();
+            let device = device.device.expect("a device").name;
+            let request = v1::BindDeviceRequest { device: device.clone(), elder: elder.clone(), from: None };
+            registry.bind_device(request).await.expect("a binding");
+            let sent = host.ingest().publish_signals(sos(&format!("wrist-{code}"))).await;
+            let incident = sent.expect("taken").into_inner().results[0].incident.clone();
+            let responder = responder.responder.expect("a helper").name;
+            names.insert(code, [elder, device, responder, incident]);
+        }
+        Self { anhu, names }
+    }
+}
+
+fn sos(device: &str) -> v1::PublishSignalsRequest {
+    let alert = v1::DeviceAlert { kind: v1::Kind::Sos.into(), id: "1".to_owned(), ..Default::default() };
+    let content = Some(v1::device_signal::Content::Alert(alert));
+    v1::PublishSignalsRequest { signals: vec![v1::DeviceSignal { device_id: device.to_owned(), content }] }
+}
+
+#[tokio::test]
+async fn an_operator_meets_their_own_county_only() {
+    let Counties { anhu, names } = Counties::build().await;
+    let [elder, device, responder, incident] = &names[OURS];
+    let [other_elder, other_device, other_responder, other_incident] = &names[THEIRS];
+    let (operator, _) = program(&anhu, "wang", &[grant(Role::Operator, "orgUnits/341181")]).await;
+    let (mut registry, mut incidents) = (operator.registry(), operator.incidents());
+
+    let elders = registry.list_elders(v1::ListEldersRequest::default()).await.expect("a page").into_inner();
+    assert_eq!(elders.elders.iter().map(|elder| &elder.name).collect::<Vec<_>>(), [elder]);
+    let found = v1::SearchEldersRequest { query: "桂英".to_owned(), ..Default::default() };
+    let found = registry.search_elders(found).await.expect("a page").into_inner();
+    assert_eq!(found.elders.iter().map(|elder| &elder.name).collect::<Vec<_>>(), [elder]);
+    let devices =
+        registry.list_devices(v1::ListDevicesRequest::default()).await.expect("a page").into_inner();
+    let ids = devices.devices.iter().map(|device| format!("devices/{}", device.device_id));
+    assert_eq!(ids.collect::<Vec<_>>(), std::slice::from_ref(device));
+    let helpers = v1::ListRespondersRequest::default();
+    let helpers = registry.list_responders(helpers).await.expect("a page").into_inner();
+    assert_eq!(helpers.responders.iter().map(|one| &one.name).collect::<Vec<_>>(), [responder]);
+    let open = incidents.list_incidents(v1::ListIncidentsRequest::default()).await.expect("a page");
+    assert_eq!(open.into_inner().incidents.iter().map(|one| &one.name).collect::<Vec<_>>(), [incident]);
+
+    // What others have does not exist.
+    let refused = [
+        registry.get_elder(v1::GetElderRequest { name: other_elder.clone() }).await.map(drop),
+        registry.get_device(v1::GetDeviceRequest { name: other_device.clone() }).await.map(drop),
+        registry.get_responder(v1::GetResponderRequest { name: other_responder.clone() }).await.map(drop),
+        incidents.get_incident(v1::GetIncidentRequest { name: other_incident.clone() }).await.map(drop),
+        incidents
+            .acknowledge_incident(v1::AcknowledgeIncidentRequest {
+                name: other_incident.clone(),
+                operator: String::new(),
+            })
+            .await
+            .map(drop),
+        operator
+            .responders()
+            .set_duty(v1::SetDutyRequest {
+                responder: other_responder.clone(),
+                duty: v1::Duty::OnDuty.into(),
+            })
+            .await
+            .map(drop),
+    ];
+    for (place, answer) in refused.into_iter().enumerate() {
+        assert_eq!(answer.expect_err("not theirs").code(), Code::NotFound, "{place}");
+    }
+
+    // What they do is theirs by their login, whatever they say.
+    let taken = v1::AcknowledgeIncidentRequest { name: incident.clone(), operator: "somebody".to_owned() };
+    let answer = incidents.acknowledge_incident(taken).await.expect_err("another name");
+    assert_eq!(answer.code(), Code::PermissionDenied);
+    let taken = v1::AcknowledgeIncidentRequest { name: incident.clone(), operator: String::new() };
+    let taken = incidents.acknowledge_incident(taken).await.expect("theirs").into_inner();
+    assert_eq!(taken.incident.expect("an incident").operator, "wang");
+
+    // Their stream carries theirs, and what nobody knows; and what is entered in a file is theirs.
+    let stream = incidents.watch_incidents(v1::WatchIncidentsRequest::default()).await.expect("a stream");
+    let mut watch = Watch::of(stream.into_inner());
+    let host = Caller::host(&anhu).await;
+    host.ingest().publish_signals(sos("wrist-of-nobody")).await.expect("taken");
+    let mut seen = Vec::new();
+    while seen.len() < 2 {
+        if let v1::watch_incidents_response::Change::Incident(incident) = watch.next().await {
+            seen.push(incident.name);
+        }
+    }
+    assert!(seen.contains(incident) && !seen.contains(other_incident), "{seen:?}");
+}
+
+#[tokio::test]
+async fn an_integrator_speaks_for_devices_of_their_county_only() {
+    let Counties { anhu, names } = Counties::build().await;
+    let (integrator, _) = program(&anhu, "gateway", &[grant(Role::Integrator, "orgUnits/341181")]).await;
+    let mut ingest = integrator.ingest();
+    let mut results = Vec::new();
+    for device in ["wrist-341181", "wrist-341182", "wrist-of-nobody"] {
+        let answer = ingest.publish_signals(sos(device)).await.expect("an answer").into_inner();
+        results.push(answer.results[0].error.clone());
+    }
+    assert_eq!((results[0].as_str(), results[2].as_str()), ("", ""));
+    assert!(results[1].contains("not permitted"), "{}", results[1]);
+
+    let mut registry = integrator.registry();
+    let elder = |code: &str| v1::CreateElderRequest {
+        elder: Some(v1::Elder {
+            display_name: "李".to_owned(),
+            birth_date: "1940-05-01".to_owned(),
+            org_unit: code.to_owned(),
+            ..Default::default()
+        }),
+    };
+    registry.create_elder(elder(OURS)).await.expect("theirs");
+    let refused = registry.create_elder(elder(THEIRS)).await.expect_err("not theirs");
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    let steal =
+        v1::BindDeviceRequest { device: names[THEIRS][1].clone(), elder: names[OURS][0].clone(), from: None };
+    assert_eq!(registry.bind_device(steal).await.expect_err("not theirs").code(), Code::NotFound);
+
+    let file = "external_id,name,org_unit\nN-1,新一,341181\nN-2,新二,341182\n";
+    let piece = v1::ImportRecordsRequest {
+        kind: v1::ImportKind::Elders.into(),
+        file_bytes: file.len() as u64,
+        chunk: file.as_bytes().to_vec(),
+        ..Default::default()
+    };
+    let mut steps = registry.import_records(tokio_stream::iter([piece])).await.expect("steps").into_inner();
+    let mut report = None;
+    while let Some(step) = steps.message().await.expect("a step") {
+        if let Some(v1::import_records_response::Step::Report(last)) = step.step {
+            report = Some(last);
+        }
+    }
+    let report = report.expect("a report");
+    assert_eq!((report.rows_entered, report.refused.len()), (0, 1), "{report:?}");
+    assert_eq!((report.refused[0].line, report.refused[0].field.as_str()), (3, "org_unit"));
+}
+
+#[tokio::test]
+async fn a_helper_speaks_for_themselves_and_a_manager_leads_their_own() {
+    let Counties { anhu, names } = Counties::build().await;
+    let (ours, theirs) = (names[OURS][2].clone(), names[THEIRS][2].clone());
+    let (helper, _) = program(&anhu, "helper", &[grant(Role::Responder, &ours)]).await;
+    let (manager, _) = program(&anhu, "manager", &[grant(Role::ProviderManager, "providers/0")]).await;
+    let duty = |responder: &str| v1::SetDutyRequest {
+        responder: responder.to_owned(),
+        duty: v1::Duty::OnDuty.into(),
+    };
+    for caller in [&helper, &manager] {
+        let mut client = caller.responders();
+        client.set_duty(duty(&ours)).await.expect("theirs");
+        let refused = client.set_duty(duty(&theirs)).await.expect_err("not theirs");
+        assert_eq!(refused.code(), Code::NotFound);
+    }
+    let watch = |responder: &str| v1::WatchOffersRequest { responder: responder.to_owned() };
+    helper.responders().watch_offers(watch(&ours)).await.expect("a stream");
+    let refused = helper.responders().watch_offers(watch(&theirs)).await.expect_err("not theirs");
+    assert_eq!(refused.code(), Code::NotFound);
+    let refused = manager.responders().watch_offers(watch(&ours)).await.expect_err("no manager answers");
+    assert_eq!(refused.code(), Code::PermissionDenied);
+
+    let position = |responder: &str| v1::ReportPositionsRequest {
+        responder: responder.to_owned(),
+        place: Some(place(32.7, 119.0)),
+        ..Default::default()
+    };
+    let sent = tokio_stream::iter([position(&ours), position(&theirs)]);
+    let counted = helper.responders().report_positions(sent).await.expect("counted").into_inner();
+    assert_eq!((counted.accepted, counted.ignored), (1, 1));
+}
+
+#[tokio::test]
+async fn nobody_gives_what_they_have_not() {
+    let Counties { anhu, names } = Counties::build().await;
+    let (administrator, _) =
+        program(&anhu, "county-admin", &[grant(Role::Administrator, "orgUnits/341181")]).await;
+    let (_, chief) = program(&anhu, "chief", &[grant(Role::Administrator, "")]).await;
+    let mut users = administrator.users();
+    let wish = |login: &str, role, scope: &str| v1::CreateUserRequest {
+        user: Some(v1::User {
+            login: login.to_owned(),
+            display_name: login.to_owned(),
+            grants: vec![grant(role, scope)],
+            ..Default::default()
+        }),
+    };
+    for (login, role, scope) in [
+        ("op", Role::Operator, "orgUnits/341181"),
+        ("town", Role::Administrator, "orgUnits/341181001"),
+        ("their-helper", Role::Responder, names[OURS][2].as_str()),
+    ] {
+        users.create_user(wish(login, role, scope)).await.expect(login);
+    }
+    for (login, role, scope) in [
+        ("a", Role::Administrator, ""),
+        ("b", Role::Operator, "orgUnits/341182"),
+        ("c", Role::Responder, names[THEIRS][2].as_str()),
+        ("d", Role::Responder, "responders/999"),
+    ] {
+        let refused = users.create_user(wish(login, role, scope)).await.expect_err(login);
+        assert_eq!(refused.code(), Code::PermissionDenied, "{login}");
+    }
+    // And takes no way round: the key, the password or the sessions of somebody who may do more.
+    let key = v1::ApiKey { label: "mine".to_owned(), ..Default::default() };
+    let refused = [
+        users.get_user(v1::GetUserRequest { name: chief.clone() }).await.map(drop),
+        users.reset_password(v1::ResetPasswordRequest { name: chief.clone() }).await.map(drop),
+        users.end_sessions(v1::EndSessionsRequest { name: chief.clone() }).await.map(drop),
+        users
+            .create_api_key(v1::CreateApiKeyRequest { parent: chief.clone(), api_key: Some(key) })
+            .await
+            .map(drop),
+        users.revoke_api_key(v1::RevokeApiKeyRequest { name: format!("{chief}/apiKeys/0") }).await.map(drop),
+    ];
+    for (place, answer) in refused.into_iter().enumerate() {
+        assert_eq!(answer.expect_err("not theirs").code(), Code::NotFound, "{place}");
+    }
+    let listed = users.list_users(v1::ListUsersRequest::default()).await.expect("a page").into_inner();
+    let logins: Vec<_> = listed.users.iter().map(|user| user.login.as_str()).collect();
+    assert_eq!(logins, ["county-admin", "op", "town", "their-helper"]);
+}
