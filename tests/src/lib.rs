@@ -3,6 +3,7 @@
 pub mod anhu;
 pub mod caller;
 pub mod clock;
+pub mod counties;
 pub mod disk;
 pub mod mosquitto;
 pub mod mqtt;

@@ -25,13 +25,35 @@ impl Line {
     /// # Panics
     /// When the front door does not let it in.
     pub async fn open(port: u16, client_id: &str) -> io::Result<Self> {
+        let line = Self::open_with(port, client_id, None).await?;
+        Ok(line.expect("the front door lets a device in"))
+    }
+
+    /// Connects with a clean session and this password; `None` when the front door does not let it in.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub async fn open_with(port: u16, client_id: &str, password: Option<&str>) -> io::Result<Option<Self>> {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
         stream.set_nodelay(true)?;
-        stream.write_all(&connect(client_id)).await?;
+        stream.write_all(&connect(client_id, password)).await?;
         let mut answer = [0; 4];
         stream.read_exact(&mut answer).await?;
-        assert_eq!((answer[0], answer[3]), (0x20, 0), "the front door lets a device in");
-        Ok(Self(stream))
+        Ok(((answer[0], answer[3]) == (0x20, 0)).then_some(Self(stream)))
+    }
+
+    /// Subscribes to one filter, and says whether that was granted.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub async fn subscribe(&mut self, filter: &str) -> io::Result<bool> {
+        let mut rest = vec![0, 1];
+        text(&mut rest, filter);
+        rest.push(1);
+        self.0.write_all(&packet(0x82, &rest)).await?;
+        let mut answer = [0; 5];
+        self.0.read_exact(&mut answer).await?;
+        Ok(answer[0] == 0x90 && answer[4] <= 2)
     }
 
     /// Publishes so that it must be acknowledged; `again` says that it was sent before.
@@ -107,10 +129,15 @@ async fn session(
     Ok(())
 }
 
-fn connect(client_id: &str) -> Vec<u8> {
-    // Protocol name and level, a clean session, sixty seconds of keep-alive, and who it is.
-    let mut rest = vec![0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 60];
+fn connect(client_id: &str, password: Option<&str>) -> Vec<u8> {
+    // Protocol name and level, a clean session and whether a password comes, sixty seconds of keep-alive, and who it is.
+    let flags = if password.is_some() { 0xC2 } else { 0x02 };
+    let mut rest = vec![0, 4, b'M', b'Q', b'T', b'T', 4, flags, 0, 60];
     text(&mut rest, client_id);
+    if let Some(password) = password {
+        text(&mut rest, client_id);
+        text(&mut rest, password);
+    }
     packet(0x10, &rest)
 }
 

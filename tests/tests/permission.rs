@@ -1,11 +1,12 @@
 //! Who may do what: every method, every role, inside and outside their county.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use access::Need;
 use tests::{
     anhu::{Anhu, Watch},
     caller::{Caller, grant, program},
+    counties::{Counties, OURS, THEIRS, sos},
     world::place,
 };
 use tonic::Code;
@@ -131,75 +132,6 @@ async fn every_method_is_open_to_the_roles_that_need_it_and_to_no_other() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-}
-
-/// Two counties with the same in each: an elder with a device, a provider with somebody who can be sent, an emergency.
-struct Counties {
-    anhu: Anhu,
-    /// By county: elder, device, responder, incident.
-    names: BTreeMap<&'static str, [String; 4]>,
-}
-
-const OURS: &str = "341181";
-const THEIRS: &str = "341182";
-
-impl Counties {
-    async fn build() -> Self {
-        let anhu = closed().await;
-        let host = Caller::host(&anhu).await;
-        let mut registry = host.registry();
-        let mut names = BTreeMap::new();
-        for (number, code) in [OURS, THEIRS].into_iter().enumerate() {
-            let unit = v1::OrgUnit { code: code.to_owned(), display_name: code.to_owned() };
-            let request = v1::CreateOrgUnitRequest { org_unit: Some(unit) };
-            registry.create_org_unit(request).await.expect("a county");
-            let provider = v1::Provider {
-                display_name: format!("Provider {code}"),
-                org_unit: code.to_owned(),
-                ..Default::default()
-            };
-            let request = v1::CreateProviderRequest { provider: Some(provider) };
-            let provider = registry.create_provider(request).await.expect("a provider").into_inner();
-            let responder = v1::Responder {
-                display_name: format!("Helper {code}"),
-                org_unit: code.to_owned(),
-                provider: provider.provider.expect("a provider").name,
-                base: Some(place(32.7, 119.0 + number as f64)),
-                ..Default::default()
-            };
-            let request = v1::CreateResponderRequest { responder: Some(responder) };
-            let responder = registry.create_responder(request).await.expect("a helper").into_inner();
-            let elder = v1::Elder {
-                display_name: format!("桂英{code}"),
-                address: format!("幸福路 {number} 号"),
-                birth_date: "1940-05-01".to_owned(),
-                org_unit: code.to_owned(),
-                external_id: format!("E-{code}"),
-                place: Some(place(32.7, 119.0 + number as f64)),
-                ..Default::default()
-            };
-            let request = v1::CreateElderRequest { elder: Some(elder) };
-            let elder = registry.create_elder(request).await.expect("an elder").into_inner();
-            let elder = elder.elder.expect("an elder").name;
-            let device = v1::Device { device_id: format!("wrist-{code}"), ..Default::default() };
-            let request = v1::CreateDeviceRequest { device: Some(device) };
-            let device = registry.create_device(request).await.expect("a device").into_inner();
-            let device = device.device.expect("a device").name;
-            let request = v1::BindDeviceRequest { device: device.clone(), elder: elder.clone(), from: None };
-            registry.bind_device(request).await.expect("a binding");
-            let sent = host.ingest().publish_signals(sos(&format!("wrist-{code}"))).await;
-            let incident = sent.expect("taken").into_inner().results[0].incident.clone();
-            let responder = responder.responder.expect("a helper").name;
-            names.insert(code, [elder, device, responder, incident]);
-        }
-        Self { anhu, names }
-    }
-}
-
-fn sos(device: &str) -> v1::PublishSignalsRequest {
-    let alert = v1::DeviceAlert { kind: v1::Kind::Sos.into(), id: "1".to_owned(), ..Default::default() };
-    let content = Some(v1::device_signal::Content::Alert(alert));
-    v1::PublishSignalsRequest { signals: vec![v1::DeviceSignal { device_id: device.to_owned(), content }] }
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use std::{
     thread,
 };
 
-use frontdoor::{Ack, Admission, FrontDoor, Inbound, Intake, Limits, Login};
+use frontdoor::{Ack, FrontDoor, Inbound, Intake, Limits, Login, Refusal};
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status, Streaming};
@@ -104,19 +104,21 @@ fn commit(file: &File, waiting: &std_mpsc::Receiver<Waiting>, streams: &Streams)
 struct Relay(Mutex<std_mpsc::Sender<Waiting>>);
 
 impl Intake for Relay {
-    fn admit(&self, _: Login<'_>) -> Admission {
-        Admission::Accept
+    type Guest = ();
+
+    fn admit(&self, _: Login<'_>) -> Result<(), Refusal> {
+        Ok(())
     }
 
-    fn may_publish(&self, _: &str, _: &str) -> bool {
+    fn may_publish(&self, (): &(), _: &str) -> bool {
         true
     }
 
-    fn may_subscribe(&self, _: &str, _: &str) -> bool {
+    fn may_subscribe(&self, (): &(), _: &str) -> bool {
         true
     }
 
-    async fn take(&self, message: Inbound, ack: Ack) {
+    async fn take(&self, (): &(), message: Inbound, ack: Ack) {
         let _ = self.0.lock().expect("not poisoned").send(Waiting::Press(message, ack));
     }
 }

@@ -1,6 +1,6 @@
 //! Commands: what can be wished for?
 
-use model::{Private, Timestamp, UserId};
+use model::{DeviceId, Private, Timestamp, UserId};
 
 use crate::{Grant, Identity, KeyId, NewKey, NewUser, Password, SecretHash};
 
@@ -27,6 +27,15 @@ pub enum Command {
         /// Which.
         key: KeyId,
     },
+    /// Give a device a key of its own; the one before holds no more.
+    IssueDeviceKey {
+        /// Whose.
+        device: DeviceId,
+        /// Its hash.
+        hash: SecretHash,
+    },
+    /// Take the key of a device back.
+    RevokeDeviceKey(DeviceId),
     /// Let somebody in who has shown who they are.
     OpenSession {
         /// Who.

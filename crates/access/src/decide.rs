@@ -28,6 +28,11 @@ pub fn decide(state: &State, now: Timestamp, command: Command) -> Result<Vec<Eve
             }
             Ok(vec![Event::KeyRevoked { user, key }])
         }
+        Command::IssueDeviceKey { device, hash } => Ok(vec![Event::DeviceKeyIssued { device, hash }]),
+        Command::RevokeDeviceKey(device) if state.has_key(&device) => {
+            Ok(vec![Event::DeviceKeyRevoked(device)])
+        }
+        Command::RevokeDeviceKey(device) => Err(Rejection::NoDeviceKey(device)),
         Command::OpenSession { user, hash, expires_at, must_change_password } => {
             if known(state, user)?.disabled {
                 return Err(Rejection::Disabled(user));

@@ -1,6 +1,6 @@
 //! Events: what has happened?
 
-use model::UserId;
+use model::{DeviceId, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::{ApiKey, KeyId, Password, SecretHash, Session, User};
@@ -28,6 +28,15 @@ pub enum Event {
         /// Which.
         key: KeyId,
     },
+    /// A device was given a key; the one before holds no more.
+    DeviceKeyIssued {
+        /// Whose.
+        device: DeviceId,
+        /// Its hash.
+        hash: SecretHash,
+    },
+    /// The key of a device was taken back.
+    DeviceKeyRevoked(DeviceId),
     /// Somebody has signed in.
     SessionOpened(Session),
     /// Somebody is signed in no more.

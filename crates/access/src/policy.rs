@@ -82,6 +82,13 @@ impl Policy {
         })
     }
 
+    /// Whether whoever has this role may do this with what is about themselves.
+    #[must_use]
+    pub fn may_own(&self, role: Role, permission: Permission) -> bool {
+        let own = Relation { within: false, provider: false, own: true };
+        self.table[role.index()][permission.index()] & own.bit() != 0
+    }
+
     /// Whether there may be a record with which somebody with these grants may do this.
     #[must_use]
     pub fn may_somewhere(&self, grants: &[Grant], permission: Permission) -> bool {
@@ -217,5 +224,7 @@ mod tests {
         assert!(policy.may(&manager, Permission::DutySet, &of(1, 8)));
         assert!(!policy.may(&manager, Permission::DutySet, &of(2, 8)));
         assert!(!policy.may(&manager, Permission::OffersAnswer, &of(1, 8)));
+        assert!(policy.may_own(Role::Device, Permission::SignalsPublish));
+        assert!(!policy.may_own(Role::Device, Permission::EldersRead));
     }
 }

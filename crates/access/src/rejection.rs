@@ -1,6 +1,6 @@
 //! Rejection: why is a wish refused, and what should be done about it?
 
-use model::UserId;
+use model::{DeviceId, UserId};
 
 use crate::KeyId;
 
@@ -34,6 +34,9 @@ pub enum Rejection {
         /// Which.
         key: KeyId,
     },
+    /// The device has no key of its own.
+    #[error("devices/{0} has no key")]
+    NoDeviceKey(DeviceId),
     /// There is no such session, or it has ended.
     #[error("this session has ended")]
     NoSession,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::{Timestamp, UserId};
+use model::{DeviceId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::{ApiKey, Ended, Event, Identity, KeyId, Password, SecretHash, Session, User};
@@ -20,6 +20,8 @@ pub struct State {
     /// Numbers given to keys of a user, also those that are revoked.
     keys_given: BTreeMap<UserId, KeyId>,
     sessions: BTreeMap<SecretHash, Session>,
+    device_keys: BTreeMap<DeviceId, SecretHash>,
+    devices_by_hash: BTreeMap<SecretHash, DeviceId>,
 }
 
 impl State {
@@ -47,6 +49,17 @@ impl State {
             Event::KeyRevoked { user, key } => {
                 if let Some(key) = self.keys.remove(&(*user, *key)) {
                     self.keys_by_hash.remove(&key.hash);
+                }
+            }
+            Event::DeviceKeyIssued { device, hash } => {
+                if let Some(before) = self.device_keys.insert(device.clone(), *hash) {
+                    self.devices_by_hash.remove(&before);
+                }
+                self.devices_by_hash.insert(*hash, device.clone());
+            }
+            Event::DeviceKeyRevoked(device) => {
+                if let Some(hash) = self.device_keys.remove(device) {
+                    self.devices_by_hash.remove(&hash);
                 }
             }
             Event::SessionOpened(session) => {
@@ -105,6 +118,18 @@ impl State {
         let user = self.user(key.user)?;
         let is_over = key.expires_at.is_some_and(|until| until <= now);
         (!is_over && !user.disabled).then_some((key, user))
+    }
+
+    /// The device whose key has this hash.
+    #[must_use]
+    pub fn device(&self, hash: &SecretHash) -> Option<&DeviceId> {
+        self.devices_by_hash.get(hash)
+    }
+
+    /// Whether the device has a key of its own.
+    #[must_use]
+    pub fn has_key(&self, device: &DeviceId) -> bool {
+        self.device_keys.contains_key(device)
     }
 
     /// The session with this hash, if it is good at `now` and its user is.

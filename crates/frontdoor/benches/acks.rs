@@ -12,24 +12,26 @@ use std::{
     time::{Duration, Instant},
 };
 
-use frontdoor::{Ack, Admission, FrontDoor, Inbound, Intake, Limits, Login};
+use frontdoor::{Ack, FrontDoor, Inbound, Intake, Limits, Login, Refusal};
 
 struct Committer(mpsc::Sender<Ack>);
 
 impl Intake for Committer {
-    fn admit(&self, _login: Login<'_>) -> Admission {
-        Admission::Accept
+    type Guest = ();
+
+    fn admit(&self, _login: Login<'_>) -> Result<(), Refusal> {
+        Ok(())
     }
 
-    fn may_publish(&self, _client_id: &str, _topic: &str) -> bool {
+    fn may_publish(&self, (): &(), _topic: &str) -> bool {
         true
     }
 
-    fn may_subscribe(&self, _client_id: &str, _filter: &str) -> bool {
+    fn may_subscribe(&self, (): &(), _filter: &str) -> bool {
         true
     }
 
-    async fn take(&self, _message: Inbound, ack: Ack) {
+    async fn take(&self, (): &(), _message: Inbound, ack: Ack) {
         // The committer ends with the process.
         let _ = self.0.send(ack);
     }

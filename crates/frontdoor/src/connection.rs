@@ -41,9 +41,10 @@ pub(crate) struct Manner {
 }
 
 /// A device that is let in.
-pub(crate) struct Connection<'d, I, S> {
+pub(crate) struct Connection<'d, I: Intake, S> {
     door: &'d Door,
     intake: &'d I,
+    guest: &'d I::Guest,
     seat: &'d Arc<Seat>,
     wire: Wire<S>,
     manner: Manner,
@@ -63,7 +64,7 @@ pub(crate) struct Connection<'d, I, S> {
 impl<'d, I: Intake, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'d, I, S> {
     pub(crate) fn new(
         door: &'d Door,
-        intake: &'d I,
+        (intake, guest): (&'d I, &'d I::Guest),
         seat: &'d Arc<Seat>,
         wire: Wire<S>,
         manner: Manner,
@@ -71,6 +72,7 @@ impl<'d, I: Intake, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'d, I, 
         Self {
             door,
             intake,
+            guest,
             seat,
             wire,
             acks: Acks::new(Arc::clone(&seat.line), Arc::clone(&door.everybody)),
@@ -224,7 +226,7 @@ impl<'d, I: Intake, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'d, I, 
         if publish.topic.is_empty() || publish.topic.len() > self.door.limits.max_topic_bytes {
             return Err(End::Fault(Fault::TopicName));
         }
-        if !self.intake.may_publish(&self.seat.client_id, &publish.topic) {
+        if !self.intake.may_publish(self.guest, &publish.topic) {
             return Err(End::NotAuthorized);
         }
         let ack = match publish.qos {
@@ -278,7 +280,7 @@ impl<'d, I: Intake, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'d, I, 
     /// Gives a message to the server. While the server has no room the socket is not read; answers still leave and
     /// deadlines still count.
     async fn hand_over(&mut self, message: Inbound, ack: Ack) -> Result<(), End> {
-        let taking = self.intake.take(message, ack);
+        let taking = self.intake.take(self.guest, message, ack);
         tokio::pin!(taking);
         loop {
             tokio::select! {
@@ -298,7 +300,7 @@ impl<'d, I: Intake, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'d, I, 
             Grant::Shared
         } else if wish.filter.len() > limits.max_topic_bytes || !is_shallow(&wish.filter) {
             Grant::Filter
-        } else if !self.intake.may_subscribe(&self.seat.client_id, &wish.filter) {
+        } else if !self.intake.may_subscribe(self.guest, &wish.filter) {
             Grant::NotAuthorized
         } else if !self.subscribed.has_room(&wish.filter, limits.max_subscriptions) {
             Grant::Quota

@@ -11,14 +11,20 @@ use crate::Ack;
 /// [`admit`](Self::admit), [`may_publish`](Self::may_publish), [`may_subscribe`](Self::may_subscribe) and
 /// [`subscribed`](Self::subscribed) run on the threads that serve the sockets: they must not wait.
 pub trait Intake: Send + Sync + 'static {
-    /// Whether this device may come in.
-    fn admit(&self, login: Login<'_>) -> Admission;
+    /// Who a device is, as far as the server wants to know it again; kept as long as the device is connected.
+    type Guest: Send + Sync;
+
+    /// Lets a device in, or says why not.
+    ///
+    /// # Errors
+    /// [`Refusal`], which the device is told.
+    fn admit(&self, login: Login<'_>) -> Result<Self::Guest, Refusal>;
 
     /// Whether the device may publish to `topic`. If not, it is disconnected.
-    fn may_publish(&self, client_id: &str, topic: &str) -> bool;
+    fn may_publish(&self, guest: &Self::Guest, topic: &str) -> bool;
 
     /// Whether the device may subscribe to `filter`, which may hold the wildcards `+` and `#`.
-    fn may_subscribe(&self, client_id: &str, filter: &str) -> bool;
+    fn may_subscribe(&self, guest: &Self::Guest, filter: &str) -> bool;
 
     /// The device listens to `filter` from now on: what is published to it reaches the device, after the SUBACK.
     fn subscribed(&self, _client_id: &str, _filter: &str) {}
@@ -28,7 +34,7 @@ pub trait Intake: Send + Sync + 'static {
     /// Called in the order of the device's messages, one at a time for each connection. It waits while there is no
     /// room, and the socket is not read meanwhile. The future may be dropped before it is done, when the connection
     /// ends: then the message counts as not acknowledged, taken or not.
-    fn take(&self, message: Inbound, ack: Ack) -> impl Future<Output = ()> + Send;
+    fn take(&self, guest: &Self::Guest, message: Inbound, ack: Ack) -> impl Future<Output = ()> + Send;
 }
 
 /// What a device says of itself when it connects.
@@ -42,15 +48,6 @@ pub struct Login<'a> {
     pub password: Option<&'a [u8]>,
     /// Where it connects from.
     pub peer: SocketAddr,
-}
-
-/// The answer to a [`Login`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
-    /// Come in.
-    Accept,
-    /// Stay out.
-    Refuse(Refusal),
 }
 
 /// Why a device stays out, as far as it is told.

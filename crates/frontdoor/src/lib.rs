@@ -38,6 +38,6 @@ mod wire;
 
 pub use acks::Ack;
 pub use counters::Counters;
-pub use intake::{Admission, Inbound, Intake, Login, Qos, Refusal};
+pub use intake::{Inbound, Intake, Login, Qos, Refusal};
 pub use limits::Limits;
 pub use listener::FrontDoor;

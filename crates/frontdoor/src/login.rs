@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use crate::{
-    Ack, Admission, Inbound, Intake, Login, Refusal,
+    Ack, Inbound, Intake, Login, Refusal,
     clients::{Closing, Seat},
     codec::Codec,
     connection::{Connection, Manner},
@@ -38,7 +38,7 @@ where
     };
     let admitted = greeted.and_then(|connect| Ok((admit(door, intake, &connect, peer)?, connect)));
     match admitted {
-        Ok((client, connect)) => welcome(door, intake, wire, client, *connect).await,
+        Ok(((client, guest), connect)) => welcome(door, intake, wire, (client, &guest), *connect).await,
         Err(end) => {
             end.count(&door.counters);
             let verdict = refusal(end, wire.codec.version());
@@ -64,7 +64,12 @@ struct Client {
     assigned: bool,
 }
 
-fn admit<I: Intake>(door: &Door, intake: &I, connect: &Connect, peer: SocketAddr) -> Result<Client, End> {
+fn admit<I: Intake>(
+    door: &Door,
+    intake: &I,
+    connect: &Connect,
+    peer: SocketAddr,
+) -> Result<(Client, I::Guest), End> {
     if connect.wants_extended_login {
         return Err(End::Refused(Verdict::LoginMethod));
     }
@@ -75,19 +80,16 @@ fn admit<I: Intake>(door: &Door, intake: &I, connect: &Connect, peer: SocketAddr
         password: connect.password.as_deref(),
         peer,
     };
-    match intake.admit(login) {
-        Admission::Accept => {}
-        Admission::Refuse(refusal) => return Err(End::Refused(refused(refusal))),
-    }
+    let guest = intake.admit(login).map_err(|refusal| End::Refused(refused(refusal)))?;
     if let Some(will) = &connect.will {
         if will.topic.is_empty() || will.topic.len() > door.limits.max_topic_bytes {
             return Err(End::Refused(Verdict::Topic));
         }
-        if !intake.may_publish(&client.id, &will.topic) {
+        if !intake.may_publish(&guest, &will.topic) {
             return Err(End::Refused(Verdict::NotAuthorized));
         }
     }
-    Ok(client)
+    Ok((client, guest))
 }
 
 /// An empty id gets one of ours; but a 3.1.1 device that wants its session kept must have one of its own.
@@ -139,8 +141,13 @@ fn in_v5(verdict: Verdict, version: Version) -> Option<Verdict> {
 }
 
 /// Seats the device, serves it, and does what is left to do when it is gone.
-async fn welcome<I, S>(door: &Door, intake: &I, mut wire: Wire<S>, client: Client, mut connect: Connect)
-where
+async fn welcome<I, S>(
+    door: &Door,
+    intake: &I,
+    mut wire: Wire<S>,
+    (client, guest): (Client, &I::Guest),
+    mut connect: Connect,
+) where
     I: Intake,
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
@@ -165,20 +172,25 @@ where
         max_packet_bytes: connect.max_packet_bytes,
     };
     // On the heap, so that its memory is free again while a last will waits for room.
-    let (end, wire) = Box::pin(Connection::new(door, intake, &place.seat, wire, manner).run()).await;
+    let (end, wire) = Box::pin(Connection::new(door, (intake, guest), &place.seat, wire, manner).run()).await;
     end.count(&door.counters);
     let last_deed = async {
         if let Some(will) = will
             && end.leaves_will()
         {
-            hand_over_will(door, intake, &place.seat.client_id, will).await;
+            hand_over_will(door, (intake, guest), &place.seat.client_id, will).await;
         }
         place.seat.ended.cancel();
     };
     tokio::join!(last_deed, wire.close(end.reason().map(Outgoing::Disconnect)));
 }
 
-async fn hand_over_will<I: Intake>(door: &Door, intake: &I, client_id: &Arc<str>, will: Will) {
+async fn hand_over_will<I: Intake>(
+    door: &Door,
+    (intake, guest): (&I, &I::Guest),
+    client_id: &Arc<str>,
+    will: Will,
+) {
     let message = Inbound {
         client_id: Arc::clone(client_id),
         topic: will.topic,
@@ -188,7 +200,7 @@ async fn hand_over_will<I: Intake>(door: &Door, intake: &I, client_id: &Arc<str>
         dup: false,
         will: true,
     };
-    match timeout(door.limits.ack_deadline, intake.take(message, Ack::unneeded())).await {
+    match timeout(door.limits.ack_deadline, intake.take(guest, message, Ack::unneeded())).await {
         Ok(()) => count(&door.counters.wills),
         Err(_) => count(&door.counters.wills_lost),
     }

@@ -1,17 +1,20 @@
 //! What the front door asks of the server: who may come in, what they may do, and what becomes of their messages.
 
-use dispatch::Command;
-use frontdoor::{Ack, Admission, Inbound, Intake, Login, Refusal};
+use std::sync::Arc;
+
+use access::Record;
+use frontdoor::{Ack, Inbound, Intake, Login, Refusal};
+use model::DeviceId;
 
 use crate::{
     engine::{Done, Engine, Job, Work},
-    gate::Gate,
+    gate::{Gate, Guest},
     ingest::{Arrival, Ingest, is_receipt, receipt_of},
     metrics,
     outbox::Listeners,
+    rpc::of_sender,
     trap,
 };
-use std::sync::Arc;
 
 /// The server's side of the front door.
 pub(crate) struct Porter {
@@ -21,23 +24,30 @@ pub(crate) struct Porter {
     pub(crate) listeners: Listeners,
 }
 
+impl Porter {
+    fn may_speak_for(&self, guest: &Guest, device: &str) -> bool {
+        let record =
+            || DeviceId::new(device).map_or(Record::OF_NOBODY, |id| of_sender(&self.ingest.directory, &id));
+        guest.may_speak_for(device, record)
+    }
+}
+
 impl Intake for Porter {
-    fn admit(&self, login: Login<'_>) -> Admission {
-        if self.gate.admits_device(login.password) {
-            Admission::Accept
-        } else {
-            Admission::Refuse(Refusal::Credentials)
-        }
+    type Guest = Guest;
+
+    fn admit(&self, login: Login<'_>) -> Result<Guest, Refusal> {
+        self.gate.greet(login.password).ok_or(Refusal::Credentials)
     }
 
-    fn may_publish(&self, _client_id: &str, topic: &str) -> bool {
+    fn may_publish(&self, guest: &Guest, topic: &str) -> bool {
         // Receipts are ours alone: nobody else may tell a device that help is on the way.
-        !is_receipt(topic)
+        guest.is_let_in() && !is_receipt(topic)
     }
 
-    fn may_subscribe(&self, _client_id: &str, filter: &str) -> bool {
+    fn may_subscribe(&self, guest: &Guest, filter: &str) -> bool {
         // A device may hear what is said to it and nothing else, so no wildcards.
-        is_receipt(filter) && !filter.contains(['+', '#'])
+        let device = receipt_of(filter).filter(|_| !filter.contains(['+', '#']));
+        device.is_some_and(|device| guest.is_let_in() && self.may_speak_for(guest, device))
     }
 
     fn subscribed(&self, _client_id: &str, filter: &str) {
@@ -46,7 +56,7 @@ impl Intake for Porter {
         }
     }
 
-    async fn take(&self, message: Inbound, ack: Ack) {
+    async fn take(&self, guest: &Guest, message: Inbound, ack: Ack) {
         trap::at(trap::Place::Arrived);
         metrics::message("front_door");
         let arrival = Arrival {
@@ -55,7 +65,12 @@ impl Intake for Porter {
             retained: message.retain,
             replayed: false,
         };
-        let commands: Vec<Command> = self.ingest.read(arrival);
+        let theirs = |device: &DeviceId| self.may_speak_for(guest, device.as_str());
+        let Ok(commands) = self.ingest.read(arrival, theirs) else {
+            // Not acknowledged, and the connection ends: a device that was set up wrongly must not take it for heard.
+            metrics::not_theirs();
+            return;
+        };
         if commands.is_empty() {
             ack.durable();
             return;

@@ -24,7 +24,7 @@ use dashmap::DashMap;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock as _};
 use http::{HeaderMap, header};
 use journal::{Journal, Notice, Outcome};
-use model::{Millis, Timestamp, UserId};
+use model::{DeviceId, Millis, Timestamp, UserId};
 use tokio::sync::{Mutex, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 use wire::Method;
@@ -46,9 +46,10 @@ const TRY_FROM_EVERY: Duration = Duration::from_secs(1);
 const TRIED: usize = 10_000;
 /// Passwords looked at, at the same time: each takes 20 MiB and some 40 ms of a processor.
 const LOOKED_AT: usize = 2;
-/// What the tokens of sessions and of keys begin with, so that whoever finds one knows what it is.
+/// What the tokens of sessions, of programs and of devices begin with, so that whoever finds one knows what it is.
 const SESSION_PREFIX: &str = "anhu_s_";
 const KEY_PREFIX: &str = "anhu_k_";
+const DEVICE_PREFIX: &str = "anhu_d_";
 
 /// What somebody must show.
 #[derive(Debug, Clone, Copy)]
@@ -112,6 +113,39 @@ pub(crate) enum Admitted {
     Once(Caller),
     /// And goes on as long as the caller is let in.
     ForAsLong(Caller),
+}
+
+/// Who has come in by the front door.
+pub(crate) enum Guest {
+    /// Whoever may speak for all devices: the host, and in development mode anybody.
+    OfAll,
+    /// A program, which speaks for the devices that its user may speak for.
+    Program(Caller),
+    /// A device, which speaks for itself.
+    Device {
+        id: DeviceId,
+        /// Cancelled when its key is taken back.
+        over: CancellationToken,
+    },
+}
+
+impl Guest {
+    /// Whether they are still let in.
+    pub(crate) fn is_let_in(&self) -> bool {
+        match self {
+            Self::OfAll => true,
+            Self::Program(Caller { over, .. }) | Self::Device { over, .. } => !over.is_cancelled(),
+        }
+    }
+
+    /// Whether they may speak for a device, which belongs as `record` says.
+    pub(crate) fn may_speak_for(&self, device: &str, record: impl FnOnce() -> Record) -> bool {
+        match self {
+            Self::OfAll => true,
+            Self::Program(caller) => caller.may(Permission::SignalsPublish, &record()),
+            Self::Device { id, .. } => id.as_str() == device,
+        }
+    }
 }
 
 /// Somebody who is let in.
@@ -223,12 +257,16 @@ impl Gate {
     fn caller(&self, headers: &HeaderMap) -> Option<Caller> {
         let Mode::Closed(own) = self.mode else { return Some(self.all_powerful(Who::Anybody)) };
         let token = bearer(headers)?;
-        let hash = blake3::hash(token.as_bytes());
         // Comparing hashes takes the same time whatever is shown.
-        if hash == own {
+        if blake3::hash(token.as_bytes()) == own {
             return Some(self.all_powerful(Who::Host));
         }
-        let (shown, now) = (*hash.as_bytes(), self.clock.now());
+        self.known(token)
+    }
+
+    /// Whose session or key this is.
+    fn known(&self, token: &str) -> Option<Caller> {
+        let (shown, now) = (*blake3::hash(token.as_bytes()).as_bytes(), self.clock.now());
         let state = self.state();
         let (user, must_change_password, until) = if token.starts_with(SESSION_PREFIX) {
             let (session, user) = state.session(&shown, now)?;
@@ -267,16 +305,27 @@ impl Gate {
         }
     }
 
-    /// Whether a device may come in with this password.
-    pub(crate) fn admits_device(&self, password: Option<&[u8]>) -> bool {
-        let Mode::Closed(own) = self.mode else { return true };
-        let Some(password) = password else { return false };
+    /// Who comes to the front door with this password, if they may come in.
+    pub(crate) fn greet(&self, password: Option<&[u8]>) -> Option<Guest> {
+        let Mode::Closed(own) = self.mode else { return Some(Guest::OfAll) };
+        let password = password?;
         let hash = blake3::hash(password);
-        hash == own || {
-            let state = self.state();
-            let known = state.key(hash.as_bytes(), self.clock.now());
-            known.is_some_and(|(_, user)| self.policy.may_somewhere(&user.grants, Permission::SignalsPublish))
+        if hash == own {
+            return Some(Guest::OfAll);
         }
+        if let Some(caller) = str::from_utf8(password).ok().and_then(|token| self.known(token)) {
+            let may = self.policy.may_somewhere(&caller.grants, Permission::SignalsPublish);
+            return (may && !caller.must_change_password).then_some(Guest::Program(caller));
+        }
+        let state = self.state();
+        let id = state.device(hash.as_bytes())?.clone();
+        let live = self
+            .live
+            .entry(*hash.as_bytes())
+            .or_insert_with(|| Live { grants: [].into(), over: CancellationToken::new() });
+        let over = live.over.clone();
+        let may = self.policy.may_own(Role::Device, Permission::SignalsPublish);
+        may.then_some(Guest::Device { id, over })
     }
 
     /// Has `command` decided, kept and done. What the disk refuses to keep is done all the same: who must sign in while it
@@ -309,7 +358,10 @@ impl Gate {
         self.live.retain(|shown, live| {
             let session = state.session(shown, now).map(|(_, user)| user);
             let user = session.or_else(|| state.key(shown, now).map(|(_, user)| user));
-            let stays = user.is_some_and(|user| *user.grants == *live.grants);
+            let stays = match user {
+                Some(user) => *user.grants == *live.grants,
+                None => state.device(shown).is_some(),
+            };
             if !stays {
                 live.over.cancel();
             }
@@ -419,6 +471,13 @@ impl Gate {
             Some(key)
         });
         Ok((token, key.ok_or(Refused::Stopped)?))
+    }
+
+    /// Gives a device a key, and returns it: it is not kept.
+    pub(crate) async fn issue_device_key(&self, device: DeviceId) -> Result<String, Refused> {
+        let (token, hash) = secret(DEVICE_PREFIX)?;
+        self.ask(Command::IssueDeviceKey { device, hash }).await?;
+        Ok(token)
     }
 
     /// At the first start of all, lets somebody in who lets in the others; returns their one-time password.

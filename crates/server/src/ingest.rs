@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use devices::{Message, Refusal, Routes};
 use dispatch::{Command, MessageKey, RaiseAlert, Subject};
-use model::{Content, Kind, Signal};
+use model::{Content, DeviceId, Kind, Signal};
 use views::Directory;
 
 use crate::{clock::Clock, metrics, presence::Presence, watchdog};
@@ -31,21 +31,34 @@ pub(crate) struct Arrival<'a> {
     pub(crate) replayed: bool,
 }
 
+/// It was said for a device for which its sender may not speak.
+#[derive(Debug)]
+pub(crate) struct NotTheirs;
+
 impl Ingest {
     /// Returns the commands that follow from a message; none when it holds telemetry or signs of life only.
     ///
     /// What nobody can read becomes a case for an operator, with its raw bytes.
-    pub(crate) fn read(&self, arrival: Arrival<'_>) -> Vec<Command> {
+    ///
+    /// # Errors
+    /// [`NotTheirs`] when it is said for a device for which, says `may`, its sender may not speak. Nothing of it counts.
+    pub(crate) fn read(
+        &self,
+        arrival: Arrival<'_>,
+        may: impl Fn(&DeviceId) -> bool,
+    ) -> Result<Vec<Command>, NotTheirs> {
         if is_receipt(arrival.topic) {
             // Ours, come back from a broker whose filter takes everything.
-            return Vec::new();
+            return Ok(Vec::new());
         }
         let message = Message { topic: arrival.topic, payload: arrival.payload };
         match self.routes.decode(&message) {
+            Ok(signals) if !signals.iter().all(|signal| may(&signal.device)) => Err(NotTheirs),
             Ok(signals) => {
-                signals.into_iter().filter_map(|signal| self.command_of(signal, arrival)).collect()
+                Ok(signals.into_iter().filter_map(|signal| self.command_of(signal, arrival)).collect())
             }
-            Err(refusal) => vec![self.unreadable(refusal, arrival)],
+            Err(refusal) if !refusal.device.as_ref().is_none_or(may) => Err(NotTheirs),
+            Err(refusal) => Ok(vec![self.unreadable(refusal, arrival)]),
         }
     }
 

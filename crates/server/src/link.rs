@@ -198,7 +198,7 @@ impl Reader {
             retained: publish.retain,
             replayed: publish.retain,
         };
-        let commands = self.ingest.read(arrival);
+        let commands = self.ingest.read(arrival, |_| true).unwrap_or_default();
         let needs_ack = publish.qos != QoS::AtMostOnce;
         if needs_ack {
             // An error means that the connection is ending, and the message will come again.

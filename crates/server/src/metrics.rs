@@ -219,6 +219,12 @@ pub(crate) fn sign_in(succeeded: bool) {
     counter!("anhu_sign_ins_total", "outcome" => outcome).increment(1);
 }
 
+/// Somebody has spoken for a device that is not theirs.
+pub(crate) fn not_theirs() {
+    tracing::warn!("a message for a device that is not its sender's was refused, and the connection ended");
+    counter!("anhu_messages_not_theirs_total").increment(1);
+}
+
 /// Somebody has called what they may not.
 pub(crate) fn refused_at_the_gate() {
     counter!("anhu_calls_refused_total").increment(1);

@@ -12,6 +12,8 @@ mod scope;
 pub(crate) mod system;
 mod watch;
 
+pub(crate) use scope::of_sender;
+
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use dispatch::{Command, Rejection};

@@ -1,7 +1,7 @@
 //! The access journal: one record holds everything that one command about users decided.
 
 use access::{ApiKey, Ended, Event, Password, SecretHash, Session, User};
-use model::{Timestamp, UserId};
+use model::{DeviceId, Timestamp, UserId};
 use prost::Message as _;
 
 use crate::{
@@ -51,6 +51,13 @@ fn to_wire(event: &Event) -> v1::AccessEvent {
         Event::KeyRevoked { user, key } => {
             W::KeyRevoked(v1::JournalKeyRevoked { user_id: user.0, key_id: *key })
         }
+        Event::DeviceKeyIssued { device, hash } => W::DeviceKeyIssued(v1::JournalDeviceKeyIssued {
+            device_id: device.to_string(),
+            hash: hash.to_vec(),
+        }),
+        Event::DeviceKeyRevoked(device) => {
+            W::DeviceKeyRevoked(v1::JournalDeviceKeyRevoked { device_id: device.to_string() })
+        }
         Event::SessionOpened(session) => W::SessionOpened(v1::JournalSessionOpened {
             user_id: session.user.0,
             hash: session.hash.to_vec(),
@@ -87,6 +94,10 @@ fn from_wire(event: v1::AccessEvent) -> Option<Event> {
             expires_at: key.expires_at_ms.map(Timestamp),
         }),
         W::KeyRevoked(revoked) => Event::KeyRevoked { user: UserId(revoked.user_id), key: revoked.key_id },
+        W::DeviceKeyIssued(key) => {
+            Event::DeviceKeyIssued { device: DeviceId::new(&key.device_id).ok()?, hash: secret(&key.hash)? }
+        }
+        W::DeviceKeyRevoked(key) => Event::DeviceKeyRevoked(DeviceId::new(&key.device_id).ok()?),
         W::SessionOpened(session) => Event::SessionOpened(Session {
             user: UserId(session.user_id),
             hash: secret(&session.hash)?,
@@ -167,6 +178,8 @@ mod tests {
             Event::KeyIssued(key(None)),
             Event::KeyIssued(key(Some(Timestamp(0)))),
             Event::KeyRevoked { user: UserId(4), key: 1 },
+            Event::DeviceKeyIssued { device: DeviceId::new("客厅 SOS").expect("an id"), hash: [3; 32] },
+            Event::DeviceKeyRevoked(DeviceId::new("wrist-1").expect("an id")),
             Event::SessionOpened(session),
             Event::SessionsEnded { user: UserId(4), which: Ended::All },
             Event::SessionsEnded { user: UserId(4), which: Ended::One([2; 32]) },

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use frontdoor::{Ack, Admission, Inbound, Intake, Limits, Login, Qos, testing};
+use frontdoor::{Ack, Inbound, Intake, Limits, Login, Qos, Refusal, testing};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, duplex},
     time::{sleep, timeout},
@@ -73,19 +73,21 @@ struct Store {
 }
 
 impl Intake for Store {
-    fn admit(&self, _: Login<'_>) -> Admission {
-        Admission::Accept
+    type Guest = ();
+
+    fn admit(&self, _: Login<'_>) -> Result<(), Refusal> {
+        Ok(())
     }
 
-    fn may_publish(&self, _: &str, topic: &str) -> bool {
+    fn may_publish(&self, (): &(), topic: &str) -> bool {
         !topic.contains("forbidden")
     }
 
-    fn may_subscribe(&self, _: &str, filter: &str) -> bool {
+    fn may_subscribe(&self, (): &(), filter: &str) -> bool {
         !filter.contains("forbidden")
     }
 
-    async fn take(&self, message: Inbound, ack: Ack) {
+    async fn take(&self, (): &(), message: Inbound, ack: Ack) {
         assert!(!message.topic.is_empty() && message.topic.len() <= 64, "the topic is within its limit");
         assert!(!message.topic.contains(['+', '#', '\0']), "no wildcard is published to");
         assert!(message.payload.len() <= 1024);

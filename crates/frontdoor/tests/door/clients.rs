@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use frontdoor::{Ack, Admission, Inbound, Intake, Limits, Login};
+use frontdoor::{Ack, Inbound, Intake, Limits, Login, Refusal};
 
 use crate::support::{Desk, Habit, Running, bytes, soon};
 
@@ -27,19 +27,21 @@ impl Committer {
 }
 
 impl Intake for Committer {
-    fn admit(&self, _login: Login<'_>) -> Admission {
-        Admission::Accept
+    type Guest = ();
+
+    fn admit(&self, _login: Login<'_>) -> Result<(), Refusal> {
+        Ok(())
     }
 
-    fn may_publish(&self, _client_id: &str, _topic: &str) -> bool {
+    fn may_publish(&self, (): &(), _topic: &str) -> bool {
         true
     }
 
-    fn may_subscribe(&self, _client_id: &str, _filter: &str) -> bool {
+    fn may_subscribe(&self, (): &(), _filter: &str) -> bool {
         true
     }
 
-    async fn take(&self, _message: Inbound, ack: Ack) {
+    async fn take(&self, (): &(), _message: Inbound, ack: Ack) {
         self.0.send(ack).expect("the committer lives");
     }
 }

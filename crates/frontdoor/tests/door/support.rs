@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use frontdoor::{Ack, Admission, FrontDoor, Inbound, Intake, Limits, Login, Refusal};
+use frontdoor::{Ack, FrontDoor, Inbound, Intake, Limits, Login, Refusal};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -97,20 +97,22 @@ impl Desk {
 }
 
 impl Intake for Desk {
-    fn admit(&self, login: Login<'_>) -> Admission {
+    type Guest = ();
+
+    fn admit(&self, login: Login<'_>) -> Result<(), Refusal> {
         match (login.client_id, login.password) {
-            ("stranger", _) => Admission::Refuse(Refusal::NotAuthorized),
-            ("unheard-of", _) => Admission::Refuse(Refusal::ClientId),
-            (_, Some(b"wrong")) => Admission::Refuse(Refusal::Credentials),
-            _ => Admission::Accept,
+            ("stranger", _) => Err(Refusal::NotAuthorized),
+            ("unheard-of", _) => Err(Refusal::ClientId),
+            (_, Some(b"wrong")) => Err(Refusal::Credentials),
+            _ => Ok(()),
         }
     }
 
-    fn may_publish(&self, _client_id: &str, topic: &str) -> bool {
+    fn may_publish(&self, (): &(), topic: &str) -> bool {
         !topic.starts_with("forbidden")
     }
 
-    fn may_subscribe(&self, _client_id: &str, filter: &str) -> bool {
+    fn may_subscribe(&self, (): &(), filter: &str) -> bool {
         !filter.starts_with("forbidden")
     }
 
@@ -118,7 +120,7 @@ impl Intake for Desk {
         self.filters.lock().expect("no panic").push(format!("{client_id} {filter}"));
     }
 
-    async fn take(&self, message: Inbound, ack: Ack) {
+    async fn take(&self, (): &(), message: Inbound, ack: Ack) {
         self.room.acquire().await.expect("never closed").forget();
         self.messages.lock().expect("no panic").push(message);
         match self.habit {

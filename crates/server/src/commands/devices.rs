@@ -1,10 +1,12 @@
-//! `anhu devices`: which homes have not been heard of?
+//! `anhu devices`: which homes have not been heard of, and by what do devices come in?
 
 use std::io;
 
 use anyhow::Context as _;
 use jiff::{Span, SpanRelativeTo, Timestamp};
-use wire::v1::{self, registry_service_client::RegistryServiceClient};
+use wire::v1::{
+    self, access_service_client::AccessServiceClient, registry_service_client::RegistryServiceClient,
+};
 
 use crate::client::{Channel, Server};
 
@@ -24,6 +26,21 @@ pub(crate) enum Command {
     /// Example: ANHU_TOKEN=$(anhu token) anhu devices silent --since 2d --server http://10.0.0.5:8080
     #[command(verbatim_doc_comment)]
     Silent(Silent),
+    /// Give a device a key of its own, and print it: its MQTT password. The one before holds no more
+    ///
+    /// Example: anhu devices add-key wrist-1
+    #[command(verbatim_doc_comment)]
+    AddKey(Named),
+    /// Take the key of a device back at once
+    RevokeKey(Named),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Named {
+    /// The id of the device
+    device: String,
+    #[command(flatten)]
+    server: Server,
 }
 
 #[derive(Debug, clap::Args)]
@@ -39,8 +56,33 @@ pub(crate) struct Silent {
 type Row = [String; 5];
 
 pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
-    let Command::Silent(arguments) = command;
-    let rows = super::serve::runtime()?.block_on(silent(arguments))?;
+    let runtime = super::serve::runtime()?;
+    match command {
+        Command::Silent(arguments) => list_silent(arguments, &runtime),
+        Command::AddKey(Named { device, server }) => {
+            println!("{}", runtime.block_on(add_key(device, server))?);
+            Ok(())
+        }
+        Command::RevokeKey(Named { device, server }) => runtime.block_on(revoke_key(device, server)),
+    }
+}
+
+async fn add_key(device: &str, server: &Server) -> anyhow::Result<String> {
+    let mut client = AccessServiceClient::new(server.connect().await?);
+    let request = v1::CreateDeviceKeyRequest { device: format!("devices/{device}") };
+    let made = client.create_device_key(request).await.map_err(|status| server.explain(&status))?;
+    Ok(made.into_inner().secret)
+}
+
+async fn revoke_key(device: &str, server: &Server) -> anyhow::Result<()> {
+    let mut client = AccessServiceClient::new(server.connect().await?);
+    let request = v1::RevokeDeviceKeyRequest { device: format!("devices/{device}") };
+    client.revoke_device_key(request).await.map_err(|status| server.explain(&status))?;
+    Ok(())
+}
+
+fn list_silent(arguments: &Silent, runtime: &tokio::runtime::Runtime) -> anyhow::Result<()> {
+    let rows = runtime.block_on(silent(arguments))?;
     let mut table = csv::Writer::from_writer(io::stdout().lock());
     table.write_record(["device", "last_heard", "elder", "name", "phone"])?;
     rows.iter().try_for_each(|row| table.write_record(row))?;

@@ -13,7 +13,7 @@ use wire::{FieldFault, Name, grants_from_wire, time_from_wire, time_to_wire, use
 
 use super::{
     App, DOMAIN, bad_field, missing, no_such, page_size, page_start,
-    scope::{address, caller, not_permitted, of_scope},
+    scope::{address, caller, device, not_permitted, of_scope},
 };
 use crate::gate::{Caller, Opened, Refused};
 
@@ -175,6 +175,24 @@ impl v1::access_service_server::AccessService for Users {
         Ok(Response::new(v1::CreateApiKeyResponse { api_key: Some(v1::ApiKey::from(&key)), secret }))
     }
 
+    async fn create_device_key(
+        &self,
+        request: Request<v1::CreateDeviceKeyRequest>,
+    ) -> Result<Response<v1::CreateDeviceKeyResponse>, Status> {
+        let device = device(&self.0, &caller(&request)?, &request.into_inner().device).await?;
+        let secret = self.0.gate.issue_device_key(device).await.map_err(refused)?;
+        Ok(Response::new(v1::CreateDeviceKeyResponse { secret }))
+    }
+
+    async fn revoke_device_key(
+        &self,
+        request: Request<v1::RevokeDeviceKeyRequest>,
+    ) -> Result<Response<v1::RevokeDeviceKeyResponse>, Status> {
+        let device = device(&self.0, &caller(&request)?, &request.into_inner().device).await?;
+        self.0.gate.ask(Command::RevokeDeviceKey(device)).await.map_err(refused)?;
+        Ok(Response::new(v1::RevokeDeviceKeyResponse {}))
+    }
+
     async fn revoke_api_key(
         &self,
         request: Request<v1::RevokeApiKeyRequest>,
@@ -268,6 +286,7 @@ fn refused(why: Refused) -> Status {
             Rejection::Taken { .. } => with(Code::AlreadyExists, "TAKEN"),
             Rejection::NoUser(id) => no_such(&Name::User(id).to_string()),
             Rejection::NoKey { user, key } => no_such(&Name::ApiKey(user, key).to_string()),
+            Rejection::NoDeviceKey(device) => no_such(&Name::Device(device).to_string()),
             Rejection::NoSession => with(Code::NotFound, "NO_SESSION"),
             Rejection::Changed { .. } => with(Code::Aborted, "CHANGED"),
             Rejection::Disabled(_) => with(Code::FailedPrecondition, "DISABLED"),

@@ -114,7 +114,7 @@ impl Ingestion {
     fn check_sender(&self, caller: &Caller, signal: &v1::DeviceSignal) -> Result<(), Status> {
         // One without a name is refused where it is read.
         let Ok(device) = DeviceId::new(&signal.device_id) else { return Ok(()) };
-        let record = of_sender(&self.0, &device);
+        let record = of_sender(&self.0.directory, &device);
         caller.check(Permission::SignalsPublish, &record, &Name::Device(device).to_string())
     }
 

@@ -25,10 +25,10 @@ use wire::{FieldFault, Name, time_from_wire, time_to_wire, v1};
 use super::{
     App, DOMAIN, bad_field, missing, no_such, page_size, page_start,
     registry_import::{self, Steps},
-    scope::{caller, of_device, of_elder, of_provider, of_responder},
+    scope::{self, caller, of_device, of_elder, of_provider, of_responder},
     stopping,
 };
-use crate::{gate::Caller, registrar::Refused};
+use crate::registrar::Refused;
 
 /// Violations one status carries: they travel in a header, and clients take headers of 8 to 16 KiB.
 const MAX_TOLD: usize = 20;
@@ -337,7 +337,7 @@ impl v1::registry_service_server::RegistryService for Registry {
     ) -> Result<Response<v1::BindDeviceResponse>, Status> {
         let caller = caller(&request)?;
         let v1::BindDeviceRequest { device, elder, from } = request.into_inner();
-        let device = self.known_device(&caller, &device).await?;
+        let device = scope::device(&self.0, &caller, &device).await?;
         let name = elder;
         let elder = Name::elder("elder", &name).map_err(bad_field)?;
         let theirs = of_elder(&self.0, elder).filter(|record| caller.may(Permission::DevicesWrite, record));
@@ -356,7 +356,7 @@ impl v1::registry_service_server::RegistryService for Registry {
     ) -> Result<Response<v1::UnbindDeviceResponse>, Status> {
         let caller = caller(&request)?;
         let v1::UnbindDeviceRequest { device, until } = request.into_inner();
-        let device = self.known_device(&caller, &device).await?;
+        let device = scope::device(&self.0, &caller, &device).await?;
         let until = until.as_ref().map_or_else(|| self.0.clock.now(), time_from_wire);
         let ended = self.enter(Command::UnbindDevice { device: device.clone(), until }, |event| {
             let Event::DeviceUnbound { elder, .. } = event else { return None };
@@ -404,20 +404,6 @@ impl Registry {
     ) -> Result<T, Status> {
         let app = Arc::clone(&self.0);
         on_a_thread(move || look(&app, &app.registrar.records())).await
-    }
-
-    /// The device that a request would change, which must be there.
-    async fn known_device(&self, caller: &Caller, name: &str) -> Result<DeviceId, Status> {
-        let id = Name::device("device", name).map_err(bad_field)?;
-        let found = self.read(move |_, records| {
-            records.device(&id).map(|device| (device.id.clone(), of_device(records, device)))
-        });
-        let (id, record) = found.await?.ok_or_else(|| no_such(name))?;
-        if !caller.may(Permission::DevicesRead, &record) {
-            return Err(no_such(name));
-        }
-        caller.check(Permission::DevicesWrite, &record, name)?;
-        Ok(id)
     }
 }
 

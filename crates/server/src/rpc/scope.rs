@@ -3,16 +3,18 @@
 //! A method asks for the record of what it is about, and the caller whether they may. What somebody may not see does not
 //! exist for them; what they may see and not do is refused.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use access::{Belongs, Permission, Record, Scope};
+use dispatch::Rejection;
 use model::{DeviceId, ElderId, IncidentId, OrgUnitCode, ResponderId};
 use registry::{Device, Provider, Responder, State};
 use tonic::{Code, Request, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
+use views::Directory;
 use wire::{Name, v1};
 
-use super::{App, DOMAIN, no_such};
+use super::{App, DOMAIN, bad_field, no_such, registry::on_a_thread, rejected};
 use crate::{
     gate::{Caller, Who},
     port::Peer,
@@ -89,8 +91,9 @@ pub(crate) fn of_elder(app: &App, id: ElderId) -> Option<Record> {
 }
 
 /// The record of whom a device belongs to, without waiting for an import.
-pub(crate) fn of_sender(app: &App, device: &DeviceId) -> Record {
-    app.directory.elder_of(device).and_then(|id| of_elder(app, id)).unwrap_or(Record::OF_NOBODY)
+pub(crate) fn of_sender(directory: &Directory, device: &DeviceId) -> Record {
+    let elder = directory.elder_of(device).and_then(|id| directory.elder(id));
+    of(elder.map(|elder| elder.org_unit))
 }
 
 /// The records for which somebody has a role, as far as it matters who may see and give that.
@@ -124,19 +127,35 @@ pub(crate) fn check_responder(
     caller.check(permission, &record, &name)
 }
 
+/// The device that the field `device` of a request names and that the request would change, which must be there.
+pub(crate) async fn device(app: &App, caller: &Caller, name: &str) -> Result<DeviceId, Status> {
+    let id = Name::device("device", name).map_err(bad_field)?;
+    let app = Arc::clone(app);
+    let find = move || {
+        let records = app.registrar.records();
+        records.device(&id).map(|device| (device.id.clone(), of_device(&records, device)))
+    };
+    let (id, record) = on_a_thread(find).await?.ok_or_else(|| no_such(name))?;
+    if !caller.may(Permission::DevicesRead, &record) {
+        return Err(no_such(name));
+    }
+    caller.check(Permission::DevicesWrite, &record, name)?;
+    Ok(id)
+}
+
 /// The incident, if the caller may see it, and may do this with it.
 pub(crate) fn incident(
     app: &App,
     caller: &Caller,
     permission: Permission,
     id: IncidentId,
-) -> Result<std::sync::Arc<v1::Incident>, Status> {
+) -> Result<Arc<v1::Incident>, Status> {
     let name = Name::Incident(id).to_string();
-    let found = app.board.get(id).ok_or_else(|| no_such(&name))?;
-    let record = of_incident(&found);
-    if !caller.may(Permission::IncidentsRead, &record) {
-        return Err(no_such(&name));
-    }
-    caller.check(permission, &record, &name)?;
+    let seen = |found: &Arc<v1::Incident>| caller.may(Permission::IncidentsRead, &of_incident(found));
+    let found = app.board.get(id).filter(seen).ok_or_else(|| {
+        let acts = permission == Permission::IncidentsAct;
+        if acts { rejected(&Rejection::NoIncident(id)) } else { no_such(&name) }
+    })?;
+    caller.check(permission, &of_incident(&found), &name)?;
     Ok(found)
 }
