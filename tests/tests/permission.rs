@@ -13,8 +13,34 @@ use tonic::Code;
 use wire::v1::{self, Role};
 
 /// What each role may do with at least one record, written down apart from the policy. `signed_in` is left out.
-const PERMITTED: [(Role, &str, &[&str]); 7] = [
+const PERMITTED: [(Role, &str, &[&str]); 8] = [
     (Role::Administrator, "", &["*"]),
+    (
+        Role::Administrator,
+        "orgUnits/341181",
+        &[
+            "org_units.read",
+            "org_units.write",
+            "providers.read",
+            "providers.write",
+            "responders.read",
+            "responders.write",
+            "elders.read",
+            "elders.write",
+            "devices.read",
+            "devices.write",
+            "records.import",
+            "incidents.read",
+            "incidents.act",
+            "duty.set",
+            "positions.report",
+            "offers.answer",
+            "signals.publish",
+            "system.read",
+            "users.read",
+            "users.write",
+        ],
+    ),
     (
         Role::Supervisor,
         "orgUnits/341181",
@@ -31,10 +57,7 @@ const PERMITTED: [(Role, &str, &[&str]); 7] = [
             "incidents.act",
             "duty.set",
             "signals.publish",
-            "notifications.read",
-            "notifications.retry",
             "system.read",
-            "system.drill",
             "users.read",
         ],
     ),
@@ -50,7 +73,6 @@ const PERMITTED: [(Role, &str, &[&str]); 7] = [
             "incidents.read",
             "incidents.act",
             "duty.set",
-            "notifications.read",
             "system.read",
         ],
     ),
@@ -94,7 +116,6 @@ const PERMITTED: [(Role, &str, &[&str]); 7] = [
             "elders.read",
             "devices.read",
             "incidents.read",
-            "notifications.read",
             "system.read",
             "users.read",
         ],
@@ -332,7 +353,103 @@ async fn nobody_gives_what_they_have_not() {
     for (place, answer) in refused.into_iter().enumerate() {
         assert_eq!(answer.expect_err("not theirs").code(), Code::NotFound, "{place}");
     }
+    // Somebody who is theirs in part they see, and lead only whole; somebody without a role is for whoever has everything.
+    let roles = [grant(Role::Operator, "orgUnits/341181"), grant(Role::Operator, "orgUnits/341182")];
+    let (_, both) = program(&anhu, "both", &roles).await;
+    let (_, none) = program(&anhu, "none", &[]).await;
+    let key = v1::ApiKey { label: "mine".to_owned(), ..Default::default() };
+    users.get_user(v1::GetUserRequest { name: both.clone() }).await.expect("seen");
+    let refused = [
+        users.reset_password(v1::ResetPasswordRequest { name: both.clone() }).await.map(drop),
+        users.end_sessions(v1::EndSessionsRequest { name: both.clone() }).await.map(drop),
+        users.create_api_key(v1::CreateApiKeyRequest { parent: both, api_key: Some(key) }).await.map(drop),
+        users.create_user(wish_without_role()).await.map(drop),
+    ];
+    for (place, answer) in refused.into_iter().enumerate() {
+        assert_eq!(answer.expect_err("not theirs").code(), Code::PermissionDenied, "{place}");
+    }
+    let hidden = users.get_user(v1::GetUserRequest { name: none }).await.expect_err("not theirs");
+    assert_eq!(hidden.code(), Code::NotFound);
+    // Nor do they make more of somebody than they may.
+    let listed = users.list_users(v1::ListUsersRequest::default()).await.expect("a page").into_inner();
+    let mut op = listed.users.into_iter().find(|user| user.login == "op").expect("theirs");
+    op.grants.push(grant(Role::Operator, "orgUnits/341182"));
+    let update_mask = Some(prost_types::FieldMask { paths: vec!["grants".to_owned()] });
+    let wider = v1::UpdateUserRequest { user: Some(op), update_mask };
+    assert_eq!(users.update_user(wider).await.expect_err("wider").code(), Code::PermissionDenied);
+
     let listed = users.list_users(v1::ListUsersRequest::default()).await.expect("a page").into_inner();
     let logins: Vec<_> = listed.users.iter().map(|user| user.login.as_str()).collect();
-    assert_eq!(logins, ["county-admin", "op", "town", "their-helper"]);
+    assert_eq!(logins, ["county-admin", "op", "town", "their-helper", "both"]);
+}
+
+fn wish_without_role() -> v1::CreateUserRequest {
+    let user = v1::User { login: "bare".to_owned(), display_name: "bare".to_owned(), ..Default::default() };
+    v1::CreateUserRequest { user: Some(user) }
+}
+
+#[tokio::test]
+async fn a_slip_in_a_scope_is_no_role_for_everything() {
+    let anhu = closed().await;
+    let mut users = Caller::host(&anhu).await.users();
+    for scope in ["/orgUnits/341181", "/", "orgUnits/", "orgunits/341181", "341181", " "] {
+        let user = v1::User {
+            login: "slip".to_owned(),
+            display_name: "slip".to_owned(),
+            grants: vec![grant(Role::Operator, scope)],
+            ..Default::default()
+        };
+        let refused = users.create_user(v1::CreateUserRequest { user: Some(user) }).await.expect_err(scope);
+        assert_eq!(refused.code(), Code::InvalidArgument, "{scope:?}");
+    }
+}
+
+#[tokio::test]
+async fn two_consoles_that_count_alike_open_two_incidents() {
+    let anhu = closed().await;
+    let mut names = Vec::new();
+    for login in ["wang", "li"] {
+        let (caller, _) = program(&anhu, login, &[grant(Role::Operator, "orgUnits/341181")]).await;
+        let call = v1::OpenIncidentRequest {
+            request_id: "call-1".to_owned(),
+            kind: v1::Kind::Sos.into(),
+            ..Default::default()
+        };
+        let first = caller.incidents().open_incident(call.clone()).await.expect("opened").into_inner();
+        let again = caller.incidents().open_incident(call).await.expect("the same").into_inner();
+        assert_eq!(
+            first.incident.as_ref().map(|one| &one.name),
+            again.incident.as_ref().map(|one| &one.name)
+        );
+        names.push(first.incident.expect("an incident").name);
+    }
+    assert_ne!(names[0], names[1]);
+}
+
+#[tokio::test]
+async fn a_manager_enters_helpers_where_their_provider_works() {
+    let Counties { anhu, .. } = Counties::build().await;
+    let (manager, _) = program(&anhu, "manager", &[grant(Role::ProviderManager, "providers/0")]).await;
+    let wish = |provider: &str, unit: &str| v1::CreateResponderRequest {
+        responder: Some(v1::Responder {
+            display_name: "新人".to_owned(),
+            provider: provider.to_owned(),
+            org_unit: unit.to_owned(),
+            ..Default::default()
+        }),
+    };
+    let mut registry = manager.registry();
+    registry.create_responder(wish("providers/0", OURS)).await.expect("theirs");
+    for (provider, unit, code) in [
+        ("providers/0", THEIRS, Code::PermissionDenied),
+        ("providers/1", OURS, Code::NotFound),
+        ("", OURS, Code::PermissionDenied),
+    ] {
+        let refused = registry.create_responder(wish(provider, unit)).await.expect_err(unit);
+        assert_eq!(refused.code(), code, "{provider} {unit}");
+    }
+    // Nor does whoever enters helpers of a county enter them for a provider of another.
+    let (integrator, _) = program(&anhu, "gateway", &[grant(Role::Integrator, "orgUnits/341181")]).await;
+    let refused = integrator.registry().create_responder(wish("providers/1", OURS)).await;
+    assert_eq!(refused.expect_err("not theirs").code(), Code::NotFound);
 }

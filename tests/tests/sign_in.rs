@@ -62,7 +62,7 @@ async fn the_first_password_is_good_for_choosing_another() {
         old_password: old.to_owned(),
         new_password: new.to_owned(),
     };
-    for weak in ["short", "password123456", "admin-admin-admin"] {
+    for weak in ["password123456", first.as_str()] {
         let refused = caller.users().change_password(change(&first, weak)).await.expect_err(weak);
         assert_eq!(refused.code(), Code::InvalidArgument, "{weak}");
     }
@@ -74,7 +74,6 @@ async fn the_first_password_is_good_for_choosing_another() {
         Code::Unauthenticated,
         "the old session"
     );
-    assert_eq!(sign_in(&anhu, "admin", &first).await.expect_err("used up").code(), Code::Unauthenticated);
 
     // It holds after a restart, which shows no other; and so does the session.
     anhu.kill();
@@ -82,6 +81,7 @@ async fn the_first_password_is_good_for_choosing_another() {
     let caller = Caller::with(&anhu, &changed.token).await;
     caller.users().list_users(v1::ListUsersRequest::default()).await.expect("they may");
     sign_in(&anhu, "admin", GOOD).await.expect("the new one");
+    assert_eq!(sign_in(&anhu, "admin", &first).await.expect_err("used up").code(), Code::Unauthenticated);
     assert!(!anhu.log().contains("Sign in as"), "{}", anhu.log());
     for secret in [GOOD, &first, &changed.token, &session.token] {
         assert!(!anhu.log().contains(secret));

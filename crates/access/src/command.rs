@@ -17,6 +17,8 @@ pub enum Command {
         user: UserId,
         /// Which.
         password: Password,
+        /// Only if this is still the hash of the one before: whoever wishes it has shown that one.
+        instead_of: Option<String>,
     },
     /// Give a program a key.
     IssueKey(NewKey),
@@ -44,8 +46,8 @@ pub enum Command {
         hash: SecretHash,
         /// Until when.
         expires_at: Timestamp,
-        /// They have shown a one-time password.
-        must_change_password: bool,
+        /// The hash of the password that they have shown, which must be theirs still.
+        by: String,
     },
     /// End one session.
     EndSession(SecretHash),

@@ -4,8 +4,8 @@ use model::{Timestamp, UserId};
 
 use crate::user::{check_grants, check_identity, check_login, check_name};
 use crate::{
-    ApiKey, Command, Ended, Event, Grant, Identity, MAX_KEYS, MAX_SESSIONS, NewKey, NewUser, Rejection, Role,
-    Scope, Session, State, User, UserChange,
+    ApiKey, Command, Ended, Event, Grant, Identity, MAX_KEYS, MAX_SESSIONS, NewKey, NewUser, Password,
+    Rejection, Role, Scope, Session, State, User, UserChange,
 };
 
 /// Returns what happens when `command` is granted at `now`, to be given to [`State::evolve`] in this order.
@@ -16,8 +16,11 @@ pub fn decide(state: &State, now: Timestamp, command: Command) -> Result<Vec<Eve
     match command {
         Command::CreateUser(wish) => create(state, wish).map(|event| vec![event]),
         Command::UpdateUser(change) => update(state, change),
-        Command::SetPassword { user, password } => {
+        Command::SetPassword { user, password, instead_of } => {
             known(state, user)?;
+            if let Some(hash) = instead_of {
+                shown(state, user, &hash)?;
+            }
             Ok(vec![Event::PasswordSet { user, password }, all_ended(user)])
         }
         Command::IssueKey(wish) => issue(state, now, wish).map(|event| vec![event]),
@@ -33,10 +36,11 @@ pub fn decide(state: &State, now: Timestamp, command: Command) -> Result<Vec<Eve
             Ok(vec![Event::DeviceKeyRevoked(device)])
         }
         Command::RevokeDeviceKey(device) => Err(Rejection::NoDeviceKey(device)),
-        Command::OpenSession { user, hash, expires_at, must_change_password } => {
+        Command::OpenSession { user, hash, expires_at, by } => {
             if known(state, user)?.disabled {
                 return Err(Rejection::Disabled(user));
             }
+            let must_change_password = shown(state, user, &by)?.one_time;
             let session = Session { user, hash, opened_at: now, expires_at, must_change_password };
             Ok(oldest(state, user).into_iter().chain([Event::SessionOpened(session)]).collect())
         }
@@ -53,6 +57,11 @@ pub fn decide(state: &State, now: Timestamp, command: Command) -> Result<Vec<Eve
 
 fn known(state: &State, user: UserId) -> Result<&User, Rejection> {
     state.user(user).map(AsRef::as_ref).ok_or(Rejection::NoUser(user))
+}
+
+/// The password of a user, if it is the one that they have shown: looking at it takes a while, and it may be another now.
+fn shown<'a>(state: &'a State, user: UserId, hash: &str) -> Result<&'a Password, Rejection> {
+    state.password(user).filter(|password| password.hash == hash).ok_or(Rejection::OtherPassword)
 }
 
 fn all_ended(user: UserId) -> Event {
@@ -106,8 +115,11 @@ fn update(state: &State, change: UserChange) -> Result<Vec<Event>, Rejection> {
     }
     let has_other_rights =
         after.grants != before.grants || after.disabled || after.identity != before.identity;
+    // Whoever took a key while they had less to say must not have more to say by it.
+    let has_more = after.grants.iter().any(|grant| !before.grants.contains(grant));
+    let keys = state.keys(user).filter(|_| has_more).map(|key| Event::KeyRevoked { user, key: key.id });
     let ended = has_other_rights.then(|| all_ended(user));
-    Ok([Event::UserChanged(after)].into_iter().chain(ended).collect())
+    Ok([Event::UserChanged(after)].into_iter().chain(keys).chain(ended).collect())
 }
 
 fn administers(user: &User) -> bool {

@@ -30,6 +30,6 @@ pub use policy::{Policy, PolicyFault};
 pub use rejection::Rejection;
 pub use state::State;
 pub use user::{
-    ApiKey, Identity, KeyId, MAX_KEYS, MAX_LOGIN_CHARS, MAX_SESSIONS, NewKey, NewUser, Password, SecretHash,
+    ApiKey, Identity, KeyId, MAX_KEYS, MAX_LOGIN_BYTES, MAX_SESSIONS, NewKey, NewUser, Password, SecretHash,
     Session, User,
 };

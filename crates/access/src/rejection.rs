@@ -40,6 +40,9 @@ pub enum Rejection {
     /// There is no such session, or it has ended.
     #[error("this session has ended")]
     NoSession,
+    /// What was shown is not their password any more.
+    #[error("the password has changed meanwhile: sign in again")]
+    OtherPassword,
     /// Somebody else was quicker.
     #[error("users/{user} was changed meanwhile: read them again, and change what they are now")]
     Changed {

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Grant;
 
-/// Longest login, in characters.
-pub const MAX_LOGIN_CHARS: usize = 64;
+/// Longest login, in bytes of UTF-8.
+pub const MAX_LOGIN_BYTES: usize = 64;
 /// Keys that one user has at most.
 pub const MAX_KEYS: usize = 20;
 /// Sessions that one user has at most; with another one the oldest ends.
@@ -149,8 +149,8 @@ pub(crate) fn check_login(login: &str) -> Result<(), String> {
     if login.is_empty() {
         return Err("is empty: choose what they sign in with".to_owned());
     }
-    if login.chars().count() > MAX_LOGIN_CHARS {
-        return Err(format!("is too long: {MAX_LOGIN_CHARS} characters at most"));
+    if login.len() > MAX_LOGIN_BYTES {
+        return Err(format!("is too long: {MAX_LOGIN_BYTES} letters at most, of Chinese ones a third"));
     }
     if !login.chars().all(allowed) {
         return Err("holds other than small letters, digits, and . _ - @: leave them out".to_owned());

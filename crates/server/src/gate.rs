@@ -8,44 +8,32 @@
 
 mod passwords;
 mod revocable;
+mod sign_in;
 
 use std::{
     collections::HashMap,
-    net::IpAddr,
-    num::NonZeroU32,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use access::{
     Command, Event, Grant, Need, Permission, Policy, Record, Rejection, Role, Scope, SecretHash, State, User,
 };
 use dashmap::DashMap;
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock as _};
 use http::{HeaderMap, header};
 use journal::{Journal, Notice, Outcome};
-use model::{DeviceId, Millis, Timestamp, UserId};
-use tokio::sync::{Mutex, Semaphore, oneshot};
+use model::{DeviceId, Timestamp, UserId};
+use tokio::sync::{Mutex, oneshot};
 use tokio_util::sync::CancellationToken;
 use wire::Method;
 
 use crate::{clock::Clock, metrics};
 
-pub(crate) use passwords::{Unfit, one_time};
+pub(crate) use passwords::Unfit;
 pub(crate) use revocable::{Revocable, over};
+pub(crate) use sign_in::Opened;
+use sign_in::Tries;
 
-/// How long a session lasts: a long shift and the way home.
-const SESSION: Millis = Millis::from_seconds(14 * 3600);
-/// Tries to sign in as one user before they are slowed down, and how often there is another one then.
-const TRIES: NonZeroU32 = NonZeroU32::new(5).unwrap();
-const TRY_EVERY: Duration = Duration::from_secs(20);
-/// The same for one address, which may be that of a whole town hall.
-const TRIES_FROM: NonZeroU32 = NonZeroU32::new(60).unwrap();
-const TRY_FROM_EVERY: Duration = Duration::from_secs(1);
-/// Logins and addresses tried, after which those that may be tried freely again are forgotten.
-const TRIED: usize = 10_000;
-/// Passwords looked at, at the same time: each takes 20 MiB and some 40 ms of a processor.
-const LOOKED_AT: usize = 2;
 /// What the tokens of sessions, of programs and of devices begin with, so that whoever finds one knows what it is.
 const SESSION_PREFIX: &str = "anhu_s_";
 const KEY_PREFIX: &str = "anhu_k_";
@@ -76,11 +64,7 @@ pub(crate) struct Gate {
     clock: Clock,
     /// What ends with each session or key that is in use.
     live: DashMap<SecretHash, Live>,
-    /// By login and where from: nobody shuts out somebody else by guessing.
-    tries: DefaultKeyedRateLimiter<(String, IpAddr)>,
-    /// By where from, for whoever tries one login after the other.
-    tries_from: DefaultKeyedRateLimiter<IpAddr>,
-    looking: Semaphore,
+    tries: Tries,
 }
 
 struct Live {
@@ -101,8 +85,8 @@ pub(crate) struct Caller {
     pub(crate) must_change_password: bool,
     /// Cancelled when they are no longer let in.
     over: CancellationToken,
-    /// How long that lasts at most.
-    lasts: Option<Duration>,
+    /// When that ends at the latest.
+    until: Option<Instant>,
 }
 
 /// A call that may be made.
@@ -134,7 +118,8 @@ impl Guest {
     pub(crate) fn is_let_in(&self) -> bool {
         match self {
             Self::OfAll => true,
-            Self::Program(Caller { over, .. }) | Self::Device { over, .. } => !over.is_cancelled(),
+            Self::Program(caller) => caller.is_let_in(),
+            Self::Device { over, .. } => !over.is_cancelled(),
         }
     }
 
@@ -197,23 +182,17 @@ pub(crate) enum Refused {
     /// It holds, and the disk refused to keep it.
     #[error("the disk refused to keep it: it holds until the next start; see /readyz")]
     NotDurable,
+    /// Their rights, or those of whom it is about, are others now.
+    #[error("rights have changed meanwhile: look again, and ask again")]
+    Meanwhile,
     /// The server is stopping, or has failed.
     #[error("the server cannot do this now: try again in a moment")]
     Stopped,
 }
 
-/// A session that was opened.
-pub(crate) struct Opened {
-    pub(crate) token: String,
-    pub(crate) session: access::Session,
-    pub(crate) user: Arc<User>,
-}
-
 impl Gate {
     pub(crate) fn new(mode: Mode, policy: Policy, state: State, book: Book, clock: Clock) -> Self {
         let book = Arc::new(book);
-        let quota =
-            |every, burst| Quota::with_period(every).unwrap_or(Quota::per_minute(burst)).allow_burst(burst);
         let by_path = |method: Method| (method.path.clone(), method);
         Self {
             mode,
@@ -224,9 +203,7 @@ impl Gate {
             book: Mutex::new(Some(book)),
             clock,
             live: DashMap::new(),
-            tries: RateLimiter::keyed(quota(TRY_EVERY, TRIES)),
-            tries_from: RateLimiter::keyed(quota(TRY_FROM_EVERY, TRIES_FROM)),
-            looking: Semaphore::new(LOOKED_AT),
+            tries: Tries::new(),
         }
     }
 
@@ -289,7 +266,7 @@ impl Gate {
             policy: Arc::clone(&self.policy),
             must_change_password,
             over,
-            lasts: until.map(|until| Duration::from_millis((until - now).0.max(0) as u64)),
+            until: until.map(|until| Instant::now() + Duration::from_millis((until - now).0.max(0) as u64)),
         })
     }
 
@@ -301,7 +278,7 @@ impl Gate {
             policy: Arc::clone(&self.policy),
             must_change_password: false,
             over: CancellationToken::new(),
-            lasts: None,
+            until: None,
         }
     }
 
@@ -330,9 +307,32 @@ impl Gate {
 
     /// Has `command` decided, kept and done. What the disk refuses to keep is done all the same: who must sign in while it
     /// is full must not be shut out.
-    pub(crate) async fn ask(&self, command: Command) -> Result<Vec<Event>, Refused> {
+    pub(crate) async fn ask(self: &Arc<Self>, command: Command) -> Result<Vec<Event>, Refused> {
+        self.ask_if(command, |_| true).await
+    }
+
+    /// As [`ask`](Self::ask), if `still` says so when its turn has come: rights may have changed while it waited.
+    pub(crate) async fn ask_if(
+        self: &Arc<Self>,
+        command: Command,
+        still: impl FnOnce(&Self) -> bool + Send + 'static,
+    ) -> Result<Vec<Event>, Refused> {
+        let gate = Arc::clone(self);
+        // Whoever asks may go away at any moment; what is kept is done all the same.
+        let asked = tokio::spawn(async move { gate.decide(command, still).await });
+        asked.await.map_err(|_| Refused::Stopped)?
+    }
+
+    async fn decide(
+        &self,
+        command: Command,
+        still: impl FnOnce(&Self) -> bool,
+    ) -> Result<Vec<Event>, Refused> {
         let book = self.book.lock().await;
         let journal = book.as_ref().ok_or(Refused::Stopped)?;
+        if !still(self) {
+            return Err(Refused::Meanwhile);
+        }
         let now = self.clock.now();
         let events = access::decide(&self.state(), now, command)?;
         let (done, outcome) = oneshot::channel();
@@ -369,103 +369,16 @@ impl Gate {
         });
     }
 
-    /// Signs somebody in.
-    pub(crate) async fn sign_in(&self, login: &str, password: &str, from: IpAddr) -> Result<Opened, Refused> {
-        self.may_try(login, from)?;
-        let found = {
-            let state = self.state();
-            let user = state.user_by_login(login).filter(|user| !user.disabled);
-            user.and_then(|user| Some((Arc::clone(user), state.password(user.id)?.clone())))
-        };
-        let hash = found.as_ref().map(|(_, password)| password.hash.clone());
-        let is_right = self.look_at(hash, password).await;
-        let Some((user, password)) = found.filter(|_| is_right) else {
-            metrics::sign_in(false);
-            return Err(Refused::Wrong);
-        };
-        metrics::sign_in(true);
-        self.open(user, password.one_time).await
-    }
-
-    /// Whether this login may be tried now.
-    fn may_try(&self, login: &str, from: IpAddr) -> Result<(), Refused> {
-        if self.tries.len() > TRIED || self.tries_from.len() > TRIED {
-            self.tries.retain_recent();
-            self.tries_from.retain_recent();
-        }
-        // No login is so long; and nobody fills the memory with them.
-        let key = (login.chars().take(access::MAX_LOGIN_CHARS).collect(), from);
-        let now = self.tries.clock().now();
-        let refused = self.tries_from.check_key(&from).err().or_else(|| self.tries.check_key(&key).err());
-        let Some(not_until) = refused else { return Ok(()) };
-        metrics::sign_in(false);
-        Err(Refused::TooOften(not_until.wait_time_from(now)))
-    }
-
-    /// Whether a password goes with a hash. Takes as long when there is no hash.
-    async fn look_at(&self, hash: Option<String>, password: &str) -> bool {
-        let Ok(_turn) = self.looking.acquire().await else { return false };
-        let password = password.to_owned();
-        tokio::task::spawn_blocking(move || passwords::fits(hash.as_deref(), &password))
-            .await
-            .unwrap_or(false)
-    }
-
-    async fn open(&self, user: Arc<User>, must_change_password: bool) -> Result<Opened, Refused> {
-        let (token, hash) = secret(SESSION_PREFIX)?;
-        let expires_at = self.clock.now() + SESSION;
-        let id = user.id;
-        let command = Command::OpenSession { user: id, hash, expires_at, must_change_password };
-        match self.ask(command).await {
-            // It is open, until the next start; nothing that anybody relies on is lost with it.
-            Ok(_) | Err(Refused::NotDurable) => {}
-            Err(refused) => return Err(refused),
-        }
-        let session = self.state().session(&hash, self.clock.now()).map(|(session, _)| session.clone());
-        let session = session.ok_or(Refused::Wrong)?;
-        Ok(Opened { token, session, user })
-    }
-
-    /// Gives somebody another password, which they have chosen, and a session with it.
-    pub(crate) async fn change_password(
-        &self,
-        user: Arc<User>,
-        (old, new): (&str, &str),
-        from: IpAddr,
-    ) -> Result<Opened, Refused> {
-        passwords::check(new, &[&user.login, &user.display_name])?;
-        self.may_try(&user.login, from)?;
-        let hash = self.state().password(user.id).map(|password| password.hash.clone());
-        if !self.look_at(hash, old).await {
-            return Err(Refused::Wrong);
-        }
-        self.set_password(user.id, new.to_owned(), false).await?;
-        self.open(user, false).await
-    }
-
-    /// Gives somebody a password with which they can choose another, and returns it.
-    pub(crate) async fn reset_password(&self, user: UserId) -> Result<String, Refused> {
-        let password = one_time().map_err(|_| Refused::Stopped)?;
-        self.set_password(user, password.clone(), true).await?;
-        Ok(password)
-    }
-
-    async fn set_password(&self, user: UserId, password: String, one_time: bool) -> Result<(), Refused> {
-        let hashing = tokio::task::spawn_blocking(move || passwords::hash(&password)).await;
-        let hash = hashing.ok().flatten().ok_or(Refused::Stopped)?;
-        let password = access::Password { hash, one_time };
-        self.ask(Command::SetPassword { user, password }).await.map(drop)
-    }
-
     /// Gives a program a key, and returns it: it is not kept.
     pub(crate) async fn issue_key(
-        &self,
+        self: &Arc<Self>,
         user: UserId,
-        label: String,
-        expires_at: Option<Timestamp>,
+        (label, expires_at): (String, Option<Timestamp>),
+        still: impl FnOnce(&Self) -> bool + Send + 'static,
     ) -> Result<(String, access::ApiKey), Refused> {
         let (token, hash) = secret(KEY_PREFIX)?;
-        let events = self.ask(Command::IssueKey(access::NewKey { user, label, hash, expires_at })).await?;
+        let wish = Command::IssueKey(access::NewKey { user, label, hash, expires_at });
+        let events = self.ask_if(wish, still).await?;
         let key = events.into_iter().find_map(|event| {
             let Event::KeyIssued(key) = event else { return None };
             Some(key)
@@ -474,14 +387,17 @@ impl Gate {
     }
 
     /// Gives a device a key, and returns it: it is not kept.
-    pub(crate) async fn issue_device_key(&self, device: DeviceId) -> Result<String, Refused> {
+    pub(crate) async fn issue_device_key(self: &Arc<Self>, device: DeviceId) -> Result<String, Refused> {
         let (token, hash) = secret(DEVICE_PREFIX)?;
         self.ask(Command::IssueDeviceKey { device, hash }).await?;
         Ok(token)
     }
 
     /// At the first start of all, lets somebody in who lets in the others; returns their one-time password.
-    pub(crate) async fn first_administrator(&self, login: &str) -> Result<Option<String>, Refused> {
+    pub(crate) async fn first_administrator(
+        self: &Arc<Self>,
+        login: &str,
+    ) -> Result<Option<String>, Refused> {
         if self.state().users(None).next().is_some() {
             return Ok(None);
         }
@@ -492,7 +408,7 @@ impl Gate {
             identity: None,
         };
         self.ask(Command::CreateUser(administrator)).await?;
-        self.reset_password(UserId(0)).await.map(Some)
+        self.reset_password(UserId(0), |_| true).await.map(Some)
     }
 
     /// Whether what is decided about users is kept.
@@ -526,11 +442,16 @@ impl Caller {
         }
     }
 
+    /// Whether they are still let in.
+    pub(crate) fn is_let_in(&self) -> bool {
+        !self.over.is_cancelled() && self.until.is_none_or(|until| Instant::now() < until)
+    }
+
     /// Waits until they are no longer let in.
     pub(crate) async fn over(self) {
-        match self.lasts {
-            Some(lasts) => {
-                let _ = tokio::time::timeout(lasts, self.over.cancelled()).await;
+        match self.until {
+            Some(until) => {
+                let _ = tokio::time::timeout_at(until.into(), self.over.cancelled()).await;
             }
             None => self.over.cancelled().await,
         }

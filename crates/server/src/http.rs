@@ -30,6 +30,8 @@ use crate::{
 
 /// Largest gRPC request, in bytes: a piece of an imported file and some.
 const MAX_REQUEST: usize = 4 * 1024 * 1024;
+/// The same about users: a stranger may send it.
+const MAX_USER_REQUEST: usize = 64 * 1024;
 /// How long a browser may remember that a call is allowed.
 const PREFLIGHT: Duration = Duration::from_secs(3600);
 
@@ -58,7 +60,7 @@ pub(crate) fn router<H: Health>(
         .add_service(registry.max_decoding_message_size(MAX_REQUEST))
         .add_service(notifications)
         .add_service(system)
-        .add_service(users)
+        .add_service(users.max_decoding_message_size(MAX_USER_REQUEST))
         .into_axum_router()
         .reset_fallback()
         .route_layer(middleware::from_fn_with_state(app(), guard));

@@ -46,7 +46,7 @@ pub fn grants_from_wire(field: &str, grants: &[v1::Grant]) -> Result<Vec<Grant>,
         let role = Role::read(&format!("{field}[{place}].role"), grant.role)?;
         let (text, field) = (grant.scope.as_str(), format!("{field}[{place}].scope"));
         let scope = match text.split('/').next().unwrap_or_default() {
-            "" => Scope::Everything,
+            _ if text.is_empty() => Scope::Everything,
             "providers" => Scope::Provider(Name::provider(&field, text)?),
             "responders" => Scope::Responder(Name::responder(&field, text)?),
             _ => Scope::OrgUnit(Name::org_unit(&field, text)?),

@@ -41,16 +41,18 @@ fn two() -> State {
     let mut state = State::default();
     done(&mut state, Command::CreateUser(wish("root", &[everything(Role::Administrator)])));
     done(&mut state, Command::CreateUser(wish("wang", &[everything(Role::Operator)])));
+    done(&mut state, password(0, "first"));
+    done(&mut state, password(1, "first"));
     state
 }
 
 fn opened(user: u32, hash: u8) -> Command {
-    Command::OpenSession {
-        user: UserId(user),
-        hash: [hash; 32],
-        expires_at: LATER,
-        must_change_password: false,
-    }
+    Command::OpenSession { user: UserId(user), hash: [hash; 32], expires_at: LATER, by: "first".to_owned() }
+}
+
+fn password(user: u32, hash: &str) -> Command {
+    let password = Password { hash: hash.to_owned(), one_time: false };
+    Command::SetPassword { user: UserId(user), password, instead_of: None }
 }
 
 #[test]
@@ -69,7 +71,7 @@ fn a_login_and_an_identity_belong_to_one_user() {
     let given_up = UserChange { identity: Some(None), ..change(&state, 0) };
     done(&mut state, Command::UpdateUser(given_up));
     assert_eq!(state.user_by_identity(&identity), None);
-    for login in ["", "Wang", "a b", "a\n", &"x".repeat(65)] {
+    for login in ["", "Wang", "a b", "a\n", &"x".repeat(65), &"王".repeat(22)] {
         assert!(decide(&state, NOW, Command::CreateUser(wish(login, &[]))).is_err(), "{login:?}");
     }
 }
@@ -120,10 +122,7 @@ fn who_is_disabled_or_has_other_rights_or_a_new_password_is_out() {
     let mut state = two();
     let ways: [fn(&State) -> Command; 3] = [
         |state| Command::UpdateUser(UserChange { grants: Some(vec![]), ..change(state, 1) }),
-        |_| {
-            let password = Password { hash: "$argon2id$".to_owned(), one_time: false };
-            Command::SetPassword { user: UserId(1), password }
-        },
+        |_| password(1, "first"),
         |state| Command::UpdateUser(UserChange { disabled: Some(true), ..change(state, 1) }),
     ];
     done(&mut state, opened(0, 9));
@@ -136,6 +135,32 @@ fn who_is_disabled_or_has_other_rights_or_a_new_password_is_out() {
         assert!(state.session(&[9; 32], NOW).is_some(), "others stay");
     }
     assert_eq!(decide(&state, NOW, opened(1, 1)), Err(Rejection::Disabled(UserId(1))));
+}
+
+#[test]
+fn a_password_that_was_changed_meanwhile_opens_nothing_and_changes_nothing() {
+    let mut state = two();
+    done(&mut state, password(1, "second"));
+    assert_eq!(decide(&state, NOW, opened(1, 1)), Err(Rejection::OtherPassword));
+    let late = Command::SetPassword {
+        user: UserId(1),
+        password: Password { hash: "third".to_owned(), one_time: false },
+        instead_of: Some("first".to_owned()),
+    };
+    assert_eq!(decide(&state, NOW, late), Err(Rejection::OtherPassword));
+}
+
+#[test]
+fn a_key_ends_when_its_user_may_do_more_and_stays_when_they_may_do_less() {
+    let mut state = two();
+    let key = NewKey { user: UserId(1), label: "mine".to_owned(), hash: [7; 32], expires_at: None };
+    done(&mut state, Command::IssueKey(key));
+    let less = UserChange { grants: Some(vec![]), ..change(&state, 1) };
+    done(&mut state, Command::UpdateUser(less));
+    assert!(state.key(&[7; 32], NOW).is_some());
+    let more = UserChange { grants: Some(vec![everything(Role::Administrator)]), ..change(&state, 1) };
+    done(&mut state, Command::UpdateUser(more));
+    assert!(state.key(&[7; 32], NOW).is_none());
 }
 
 #[test]

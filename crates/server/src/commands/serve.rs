@@ -1,6 +1,6 @@
 //! `anhu serve`: run the server.
 
-use std::{io::IsTerminal as _, time::Duration};
+use std::{io::IsTerminal as _, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let (http, mqtt) = (running.node.http_addr, running.mqtt_addr);
         tracing::info!(version = env!("CARGO_PKG_VERSION"), %http, %mqtt, "anhu serves");
         if !arguments.insecure_dev {
-            let_in_the_first(&running.node.gate).await?;
+            let_in_the_first(&running.node.gate).await;
         }
         let failed = tokio::select! {
             () = running.ended() => true,
@@ -97,8 +97,16 @@ fn closed(checked: &Checked) -> anyhow::Result<Mode> {
 }
 
 /// Lets in whoever lets in the others, at the first start of all.
-async fn let_in_the_first(gate: &Gate) -> anyhow::Result<()> {
-    let Some(password) = gate.first_administrator(FIRST).await? else { return Ok(()) };
+async fn let_in_the_first(gate: &Arc<Gate>) {
+    let password = match gate.first_administrator(FIRST).await {
+        Ok(Some(password)) => password,
+        Ok(None) => return,
+        // Alerts are dispatched all the same, and the host's own token opens every door.
+        Err(refused) => {
+            tracing::warn!(%refused, "nobody could be let in yet; start again when the disk takes records");
+            return;
+        }
+    };
     let (bold, plain) = if std::io::stderr().is_terminal() { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
     // Not by the log, which others read and which is kept.
     eprintln!(
@@ -106,7 +114,6 @@ async fn let_in_the_first(gate: &Gate) -> anyhow::Result<()> {
          It is good for one thing, choosing another, and is shown this once.\n\
          If it is lost: anhu users reset-password {FIRST}\n"
     );
-    Ok(())
 }
 
 /// Starts the log as configured; `RUST_LOG` goes before the file.

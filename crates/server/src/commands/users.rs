@@ -231,6 +231,11 @@ fn word(grant: &v1::Grant) -> String {
 
 /// Reads `operator=orgUnits/341181`.
 fn grant(text: &str) -> Result<v1::Grant, String> {
+    if text.ends_with('=') {
+        return Err(format!(
+            "{text} names no records after =: leave out the = to give the role for everything"
+        ));
+    }
     let (role, scope) = text.split_once('=').unwrap_or((text, ""));
     let known = v1::Role::from_str_name(&format!("ROLE_{}", role.to_uppercase()));
     let role = known.filter(|role| *role != v1::Role::Unspecified).ok_or_else(|| {
@@ -251,6 +256,7 @@ mod tests {
             assert_eq!(grant(text).map(|grant| word(&grant)).as_deref(), Ok(text));
         }
         assert!(grant("king").is_err());
+        assert!(grant("operator=").is_err());
         assert!(grant("unspecified").is_err());
     }
 }

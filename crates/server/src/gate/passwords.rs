@@ -18,6 +18,9 @@ pub(crate) enum Unfit {
     /// It has too few or too many characters.
     #[error("the new password has {0} characters: {SHORTEST} to {LONGEST} are right")]
     Length(usize),
+    /// It is the old one, or the login.
+    #[error("the new password is the old one, or your name: choose another")]
+    Known,
     /// It would be among the first that somebody tries.
     #[error(
         "the new password is easily guessed: take four words that have nothing to do with each other, or with you"
@@ -25,13 +28,23 @@ pub(crate) enum Unfit {
     Guessable,
 }
 
-/// Whether a password is good enough for somebody of whom others know this.
-pub(crate) fn check(password: &str, known: &[&str]) -> Result<(), Unfit> {
+/// As much of a password as is looked at: one more than is right, however much somebody sends.
+pub(crate) fn bounded(password: &str) -> &str {
+    let end = password.char_indices().nth(LONGEST + 1).map_or(password.len(), |(end, _)| end);
+    &password[..end]
+}
+
+/// Whether a password is good enough for somebody of whom others know this, such as the one before.
+pub(crate) fn check(password: &str, known: &[String]) -> Result<(), Unfit> {
+    if known.iter().any(|known| known == password) {
+        return Err(Unfit::Known);
+    }
     let chars = password.chars().count();
     if !(SHORTEST..=LONGEST).contains(&chars) {
         return Err(Unfit::Length(chars));
     }
-    if zxcvbn::zxcvbn(password, known).score() < HARD { Err(Unfit::Guessable) } else { Ok(()) }
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    if zxcvbn::zxcvbn(password, &known).score() < HARD { Err(Unfit::Guessable) } else { Ok(()) }
 }
 
 /// The argon2id hash of a password; `None` when the system has no random numbers.
@@ -45,7 +58,7 @@ pub(crate) fn fits(hash: Option<&str>, password: &str) -> bool {
         let _ = self::hash(password);
         return false;
     };
-    password.len() <= 4 * LONGEST && Argon2::default().verify_password(password.as_bytes(), hash).is_ok()
+    Argon2::default().verify_password(password.as_bytes(), hash).is_ok()
 }
 
 /// A password that nobody can guess and that can be read out.
@@ -75,10 +88,14 @@ mod tests {
     #[test]
     fn what_is_tried_first_is_refused() {
         assert_eq!(check("short", &[]), Err(Unfit::Length(5)));
-        for weak in ["1234567890", "password123", "qwertyuiop1", "wangxiaohua", "aaaaaaaaaaaa"] {
-            assert_eq!(check(weak, &["wangxiaohua"]), Err(Unfit::Guessable), "{weak}");
+        for weak in ["1234567890", "password123", "qwertyuiop1", "aaaaaaaaaaaa"] {
+            assert_eq!(check(weak, &["wangxiaohuang".to_owned()]), Err(Unfit::Guessable), "{weak}");
         }
-        assert_eq!(check("梧桐 四十七 lantern-okra", &["wang"]), Ok(()));
+        let good = "梧桐 四十七 lantern-okra";
+        assert_eq!(check(good, &["wang".to_owned()]), Ok(()));
+        assert_eq!(check(good, &[good.to_owned()]), Err(Unfit::Known));
+        let long = "长".repeat(1_000_000);
+        assert_eq!(check(bounded(&long), &[]), Err(Unfit::Length(LONGEST + 1)));
     }
 
     #[test]

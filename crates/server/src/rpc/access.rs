@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use access::{Command, Grant, NewUser, Permission, Rejection, State, User, UserChange};
+use access::{Command, Grant, NewUser, Permission, Record, Rejection, State, User, UserChange};
 use model::UserId;
 use tonic::{Code, Request, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -13,9 +13,10 @@ use wire::{FieldFault, Name, grants_from_wire, time_from_wire, time_to_wire, use
 
 use super::{
     App, DOMAIN, bad_field, missing, no_such, page_size, page_start,
+    registry::on_a_thread,
     scope::{address, caller, device, not_permitted, of_scope},
 };
-use crate::gate::{Caller, Opened, Refused};
+use crate::gate::{Caller, Gate, Opened, Refused};
 
 /// The service.
 pub(crate) struct Users(pub(crate) App);
@@ -90,13 +91,16 @@ impl v1::access_service_server::AccessService for Users {
         check_covers(&self.0, &caller, &wish.grants)?;
         let vouched_for = wish.identity.is_some();
         let login = wish.login.clone();
-        self.0.gate.ask(Command::CreateUser(wish)).await.map_err(refused)?;
+        let still = caller.clone();
+        let asked = self.0.gate.ask_if(Command::CreateUser(wish), move |_| still.is_let_in());
+        asked.await.map_err(refused)?;
         let created = self.0.gate.state().user_by_login(&login).cloned();
         let user = created.ok_or_else(|| Status::internal("the user that was just made is not there"))?;
         let one_time_password = if vouched_for {
             String::new()
         } else {
-            self.0.gate.reset_password(user.id).await.map_err(refused)?
+            let still = self.still(&caller, user.id);
+            self.0.gate.reset_password(user.id, still).await.map_err(refused)?
         };
         Ok(Response::new(v1::CreateUserResponse { user: Some(self.shown(&user)), one_time_password }))
     }
@@ -118,15 +122,21 @@ impl v1::access_service_server::AccessService for Users {
         let v1::ListUsersRequest { page_size: size, page_token } = request.into_inner();
         let size = page_size(size)?;
         let after = page_start(&page_token, |token| token.parse().ok().map(UserId))?;
-        let state = self.0.gate.state();
-        let mut seen = state.users(after).filter(|user| may_see(&self.0, &caller, user));
-        let page: Vec<&Arc<User>> = seen.by_ref().take(size).collect();
-        let next_page_token = match page.last() {
-            Some(last) if seen.next().is_some() => last.id.to_string(),
-            Some(_) | None => String::new(),
+        let app = Arc::clone(&self.0);
+        let look = move || {
+            // Let go of at once: whoever comes in asks there as well.
+            let all: Vec<Arc<User>> = app.gate.state().users(after).map(Arc::clone).collect();
+            let mut seen = all.into_iter().filter(|user| may_see(&app, &caller, user));
+            let page: Vec<_> = seen.by_ref().take(size).collect();
+            let next_page_token = match page.last() {
+                Some(last) if seen.next().is_some() => last.id.to_string(),
+                Some(_) | None => String::new(),
+            };
+            let state = app.gate.state();
+            let users = page.iter().map(|user| shown(&state, user)).collect();
+            v1::ListUsersResponse { users, next_page_token }
         };
-        let users = page.into_iter().map(|user| user_to_wire(user, state.keys(user.id))).collect();
-        Ok(Response::new(v1::ListUsersResponse { users, next_page_token }))
+        on_a_thread(look).await.map(Response::new)
     }
 
     async fn update_user(
@@ -139,7 +149,8 @@ impl v1::access_service_server::AccessService for Users {
         let before = self.led(&caller, "user.name", &user.name)?;
         let change = change(before.id, &user, &update_mask.ok_or_else(|| missing("update_mask"))?.paths)?;
         check_covers(&self.0, &caller, change.grants.as_deref().unwrap_or_default())?;
-        self.0.gate.ask(Command::UpdateUser(change)).await.map_err(refused)?;
+        let still = self.still(&caller, before.id);
+        self.0.gate.ask_if(Command::UpdateUser(change), still).await.map_err(refused)?;
         let after = self.0.gate.state().user(before.id).cloned().unwrap_or(before);
         Ok(Response::new(v1::UpdateUserResponse { user: Some(self.shown(&after)) }))
     }
@@ -148,8 +159,10 @@ impl v1::access_service_server::AccessService for Users {
         &self,
         request: Request<v1::ResetPasswordRequest>,
     ) -> Result<Response<v1::ResetPasswordResponse>, Status> {
-        let user = self.led(&caller(&request)?, "name", &request.into_inner().name)?;
-        let one_time_password = self.0.gate.reset_password(user.id).await.map_err(refused)?;
+        let caller = caller(&request)?;
+        let user = self.led(&caller, "name", &request.into_inner().name)?;
+        let still = self.still(&caller, user.id);
+        let one_time_password = self.0.gate.reset_password(user.id, still).await.map_err(refused)?;
         Ok(Response::new(v1::ResetPasswordResponse { one_time_password }))
     }
 
@@ -157,8 +170,10 @@ impl v1::access_service_server::AccessService for Users {
         &self,
         request: Request<v1::EndSessionsRequest>,
     ) -> Result<Response<v1::EndSessionsResponse>, Status> {
-        let user = self.led(&caller(&request)?, "name", &request.into_inner().name)?;
-        self.0.gate.ask(Command::EndSessions(user.id)).await.map_err(refused)?;
+        let caller = caller(&request)?;
+        let user = self.led(&caller, "name", &request.into_inner().name)?;
+        let still = self.still(&caller, user.id);
+        self.0.gate.ask_if(Command::EndSessions(user.id), still).await.map_err(refused)?;
         Ok(Response::new(v1::EndSessionsResponse {}))
     }
 
@@ -171,7 +186,8 @@ impl v1::access_service_server::AccessService for Users {
         let user = self.led(&caller, "parent", &parent)?;
         let v1::ApiKey { label, expires_at, .. } = api_key.ok_or_else(|| missing("api_key"))?;
         let until = expires_at.as_ref().map(time_from_wire);
-        let (secret, key) = self.0.gate.issue_key(user.id, label, until).await.map_err(refused)?;
+        let still = self.still(&caller, user.id);
+        let (secret, key) = self.0.gate.issue_key(user.id, (label, until), still).await.map_err(refused)?;
         Ok(Response::new(v1::CreateApiKeyResponse { api_key: Some(v1::ApiKey::from(&key)), secret }))
     }
 
@@ -200,7 +216,8 @@ impl v1::access_service_server::AccessService for Users {
         let caller = caller(&request)?;
         let (user, key) = Name::api_key("name", &request.into_inner().name).map_err(bad_field)?;
         let user = self.led(&caller, "name", &Name::User(user).to_string())?;
-        self.0.gate.ask(Command::RevokeKey { user: user.id, key }).await.map_err(refused)?;
+        let still = self.still(&caller, user.id);
+        self.0.gate.ask_if(Command::RevokeKey { user: user.id, key }, still).await.map_err(refused)?;
         Ok(Response::new(v1::RevokeApiKeyResponse {}))
     }
 }
@@ -208,6 +225,15 @@ impl v1::access_service_server::AccessService for Users {
 impl Users {
     fn shown(&self, user: &User) -> v1::User {
         shown(&self.0.gate.state(), user)
+    }
+
+    /// Whether the caller is let in and may look after this user still, when the turn of a wish has come.
+    fn still(&self, caller: &Caller, user: UserId) -> impl FnOnce(&Gate) -> bool + Send + use<> {
+        let (app, caller) = (Arc::clone(&self.0), caller.clone());
+        move |gate| {
+            let user = gate.state().user(user).cloned();
+            caller.is_let_in() && user.is_some_and(|user| check_covers(&app, &caller, &user.grants).is_ok())
+        }
     }
 
     /// The user of this name, if the caller may see them; others do not exist for the caller.
@@ -233,11 +259,15 @@ fn shown(state: &State, user: &User) -> v1::User {
 fn may_see(app: &App, caller: &Caller, user: &User) -> bool {
     let own = caller.user().is_some_and(|own| own.id == user.id);
     let sees = |grant: &Grant| caller.may(Permission::UsersRead, &of_scope(app, grant.scope));
-    own || user.grants.is_empty() || user.grants.iter().any(sees)
+    own || caller.may(Permission::UsersRead, &Record::OF_ALL) || user.grants.iter().any(sees)
 }
 
 /// Nobody gives, takes or uses rights that they have not themselves.
 fn check_covers(app: &App, caller: &Caller, grants: &[Grant]) -> Result<(), Status> {
+    if grants.is_empty() {
+        // What they will be allowed is for whoever may allow everything to say.
+        return caller.check(Permission::UsersWrite, &Record::OF_ALL, "somebody without a role");
+    }
     match grants.iter().find(|grant| !caller.may(Permission::UsersWrite, &of_scope(app, grant.scope))) {
         Some(grant) => Err(not_permitted(
             Permission::UsersWrite,
@@ -288,6 +318,7 @@ fn refused(why: Refused) -> Status {
             Rejection::NoKey { user, key } => no_such(&Name::ApiKey(user, key).to_string()),
             Rejection::NoDeviceKey(device) => no_such(&Name::Device(device).to_string()),
             Rejection::NoSession => with(Code::NotFound, "NO_SESSION"),
+            Rejection::OtherPassword => with(Code::Unauthenticated, "OTHER_PASSWORD"),
             Rejection::Changed { .. } => with(Code::Aborted, "CHANGED"),
             Rejection::Disabled(_) => with(Code::FailedPrecondition, "DISABLED"),
             Rejection::LastAdministrator => with(Code::FailedPrecondition, "LAST_ADMINISTRATOR"),
@@ -296,6 +327,7 @@ fn refused(why: Refused) -> Status {
         Refused::Unfit(_) => bad_field(FieldFault::new("new_password", message)),
         Refused::Wrong => with(Code::Unauthenticated, "WRONG_PASSWORD"),
         Refused::TooOften(_) => with(Code::ResourceExhausted, "TOO_OFTEN"),
+        Refused::Meanwhile => with(Code::Aborted, "MEANWHILE"),
         Refused::NotDurable => with(Code::Unavailable, "NOT_DURABLE"),
         Refused::Stopped => with(Code::Unavailable, "STOPPING"),
     }

@@ -297,18 +297,25 @@ impl Incidents {
             "" => None,
             name => {
                 let elder = Name::elder("elder", name).map_err(bad_field)?;
-                let home = self.0.directory.home(elder, self.0.clock.today()).ok_or_else(|| no_such(name))?;
+                let home = self.0.directory.home(elder, self.0.clock.today());
+                let theirs =
+                    home.filter(|home| caller.may(Permission::EldersRead, &Record::of(home.org_unit)));
+                let home = theirs.ok_or_else(|| no_such(name))?;
                 caller.check(Permission::IncidentsAct, &Record::of(home.org_unit), name)?;
                 Some(home)
             }
         };
         let detail = text("detail", request.detail, 0)?;
-        let hash = blake3::hash(format!("call {}", request.request_id).as_bytes());
+        // Two consoles may count alike.
+        let call = match caller.user() {
+            Some(user) => format!("{}/{}", Name::User(user.id), request.request_id),
+            None => request.request_id.clone(),
+        };
+        let hash = blake3::hash(format!("call {call}").as_bytes());
         let mut key = [0; 16];
         key.copy_from_slice(&hash.as_bytes()[..16]);
         Ok(RaiseAlert {
-            subject: home
-                .map_or(Subject::Call(request.request_id.clone()), |home| Subject::Elder(home.elder)),
+            subject: home.map_or(Subject::Call(call), |home| Subject::Elder(home.elder)),
             home: home.and_then(|home| home.place),
             org_unit: home.map(|home| home.org_unit),
             at_risk: home.is_some_and(|home| home.at_risk),

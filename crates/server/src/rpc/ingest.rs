@@ -16,7 +16,12 @@ use super::{
     scope::{caller, of_sender},
     stopping,
 };
-use crate::{engine::Stopped, gate::Caller, ingest::Arrival, metrics};
+use crate::{
+    engine::Stopped,
+    gate::{self, Caller},
+    ingest::Arrival,
+    metrics,
+};
 
 /// Signals one request may hold.
 const MAX_SIGNALS: usize = 1000;
@@ -54,6 +59,7 @@ impl v1::ingest_service_server::IngestService for Ingestion {
             loop {
                 let next = tokio::select! {
                     () = service.0.stop.cancelled() => Err(stopping(Stopped)),
+                    () = caller.clone().over() => Err(gate::over()),
                     next = batches.message() => next,
                 };
                 let taken = match next {

@@ -1,9 +1,10 @@
 //! `NotificationService`: what is told to systems outside, and whether it gets through.
 
+use access::{Permission, Record};
 use tonic::{Request, Response, Status};
 use wire::{FieldFault, Name, time_to_wire, v1};
 
-use super::{App, bad_field, no_such, page_size, page_start, stopping};
+use super::{App, bad_field, no_such, page_size, page_start, scope::caller, stopping};
 use crate::{
     engine::Stopped,
     outbox::{DEVICES, Listed, Listing, TargetState},
@@ -18,6 +19,7 @@ impl v1::notification_service_server::NotificationService for Notifications {
         &self,
         request: Request<v1::ListTargetsRequest>,
     ) -> Result<Response<v1::ListTargetsResponse>, Status> {
+        caller(&request)?.check(Permission::NotificationsRead, &Record::OF_ALL, "the server")?;
         let request = request.into_inner();
         let size = page_size(request.page_size)?;
         let start: usize = page_start(&request.page_token, |token| token.parse().ok())?.unwrap_or(0);
@@ -32,6 +34,7 @@ impl v1::notification_service_server::NotificationService for Notifications {
         &self,
         request: Request<v1::ListDeliveriesRequest>,
     ) -> Result<Response<v1::ListDeliveriesResponse>, Status> {
+        caller(&request)?.check(Permission::NotificationsRead, &Record::OF_ALL, "the server")?;
         let request = request.into_inner();
         let target = match request.parent.as_str() {
             "" => None,
@@ -57,6 +60,7 @@ impl v1::notification_service_server::NotificationService for Notifications {
         &self,
         request: Request<v1::RetryDeliveriesRequest>,
     ) -> Result<Response<v1::RetryDeliveriesResponse>, Status> {
+        caller(&request)?.check(Permission::NotificationsRetry, &Record::OF_ALL, "the server")?;
         let v1::RetryDeliveriesRequest { parent, name } = request.into_inner();
         let target = self.webhook(&parent)?;
         let key = match name.as_str() {

@@ -25,16 +25,19 @@ use wire::{FieldFault, Name, time_from_wire, time_to_wire, v1};
 use super::{
     App, DOMAIN, bad_field, missing, no_such, page_size, page_start,
     registry_import::{self, Steps},
-    scope::{self, caller, of_device, of_elder, of_provider, of_responder},
+    scope::{self, caller, not_permitted, of_device, of_elder, of_provider, of_responder},
     stopping,
 };
-use crate::registrar::Refused;
+use crate::{gate::Caller, registrar::Refused};
 
 /// Violations one status carries: they travel in a header, and clients take headers of 8 to 16 KiB.
 const MAX_TOLD: usize = 20;
 
 /// Searches at the same time: they keep a processor busy, and alerts come first.
 static SEARCHES: Semaphore = Semaphore::const_new(2);
+
+/// Looks into the records at the same time: who may see little looks through much.
+static READS: Semaphore = Semaphore::const_new(4);
 
 /// The service.
 pub(crate) struct Registry(pub(crate) App);
@@ -150,6 +153,9 @@ impl v1::registry_service_server::RegistryService for Registry {
         let caller = caller(&request)?;
         let wish: NewResponder = wish(request.into_inner().responder, "responder")?;
         let record = Record { provider: wish.provider, ..Record::of(wish.org_unit) };
+        if let Some(id) = wish.provider {
+            self.check_employer(&caller, id, wish.org_unit).await?;
+        }
         caller.check(Permission::RespondersWrite, &record, &format!("orgUnits/{}", wish.org_unit))?;
         let responder = self.enter(Command::CreateResponder(wish), |event| {
             let Event::ResponderCreated(responder) = event else { return None };
@@ -396,6 +402,20 @@ impl Registry {
         Ok(events.iter().find_map(read))
     }
 
+    /// Refuses to enter somebody of a provider whom the caller may not see, or, for whoever may do so only because it is
+    /// theirs, in an org unit in which it does not work.
+    async fn check_employer(&self, caller: &Caller, id: ProviderId, unit: OrgUnitCode) -> Result<(), Status> {
+        let provider = self.read(move |_, records| records.provider(id).cloned()).await?;
+        let seen = provider.filter(|found| caller.may(Permission::ProvidersRead, &of_provider(found)));
+        let name = Name::Provider(id).to_string();
+        let provider = seen.ok_or_else(|| no_such(&name))?;
+        let is_theirs = caller.may(Permission::RespondersWrite, &Record::of(unit));
+        if is_theirs || unit.is_within(provider.org_unit) {
+            return Ok(());
+        }
+        Err(not_permitted(Permission::RespondersWrite, &format!("orgUnits/{unit}")))
+    }
+
     /// Reads the records on a thread that no socket waits for: whoever holds them for long, such as a dry run of a
     /// county's file, keeps readers of the registry waiting and never an alert.
     async fn read<T: Send + 'static>(
@@ -403,6 +423,7 @@ impl Registry {
         look: impl FnOnce(&App, &State) -> T + Send + 'static,
     ) -> Result<T, Status> {
         let app = Arc::clone(&self.0);
+        let _turn = READS.acquire().await;
         on_a_thread(move || look(&app, &app.registrar.records())).await
     }
 }

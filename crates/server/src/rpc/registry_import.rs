@@ -183,16 +183,17 @@ fn refuse_others(app: &App, who: &gate::Caller, import: &mut Import) {
         ImportKind::Elders => Permission::EldersWrite,
         ImportKind::Devices => Permission::DevicesWrite,
     };
-    if who.may(permission, &Record::OF_ALL) {
+    let may = |record: Record| who.may(permission, &record) && who.may(Permission::RecordsImport, &record);
+    if may(Record::OF_ALL) {
         return;
     }
     let records = app.registrar.records();
     import.refuse_others(|of| match of {
-        RowOf::OrgUnit(unit) => who.may(permission, &Record::of(unit)),
+        RowOf::OrgUnit(unit) => may(Record::of(unit)),
         // That nobody is called so is told where the row is entered.
-        RowOf::Elder(id) => records
-            .elder_by_external_id(id)
-            .is_none_or(|elder| who.may(permission, &Record::of(elder.org_unit))),
+        RowOf::Elder(id) => {
+            records.elder_by_external_id(id).is_none_or(|elder| may(Record::of(elder.org_unit)))
+        }
     });
 }
 

@@ -119,6 +119,11 @@ pub(crate) fn check_responder(
     if caller.may(permission, &by_number) {
         return Ok(());
     }
+    // And this for whoever has their org unit.
+    let unit = app.roster.member(id).and_then(|member| member.org_unit);
+    if unit.is_some_and(|unit| caller.may(permission, &Record::of(unit))) {
+        return Ok(());
+    }
     let name = Name::Responder(id).to_string();
     let record = app.registrar.records().responder(id).map(of_responder).ok_or_else(|| no_such(&name))?;
     if !caller.may(permission, &record) && !caller.may(Permission::RespondersRead, &record) {

@@ -1,11 +1,12 @@
 //! `SystemService`: those who run the server.
 
+use access::{Permission, Record};
 use dispatch::Command;
 use tonic::{Code, Request, Response, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 use wire::{time_to_wire, v1};
 
-use super::{App, command, not_durable, stopping};
+use super::{App, command, not_durable, scope::caller, stopping};
 use crate::{config::Faults, policies::NotReplaced};
 
 /// Faults one status carries: they travel in a header, and clients take headers of 8 to 16 KiB. All are in the log.
@@ -31,8 +32,9 @@ impl v1::system_service_server::SystemService for System {
 
     async fn get_health(
         &self,
-        _: Request<v1::GetHealthRequest>,
+        request: Request<v1::GetHealthRequest>,
     ) -> Result<Response<v1::GetHealthResponse>, Status> {
+        caller(&request)?.check(Permission::SystemRead, &Record::OF_ALL, "the server")?;
         let health = self.0.health();
         let parts = health.parts.into_iter().map(|part| v1::HealthPart {
             name: part.name,
@@ -50,14 +52,18 @@ impl v1::system_service_server::SystemService for System {
         &self,
         request: Request<v1::SetDrillModeRequest>,
     ) -> Result<Response<v1::SetDrillModeResponse>, Status> {
+        let caller = caller(&request)?;
+        caller.check(Permission::SystemDrill, &Record::OF_ALL, "the server")?;
         let on = request.into_inner().on;
         command(&self.0, Command::SetDrillMode { on }).await?;
         Ok(Response::new(v1::SetDrillModeResponse { on }))
     }
+
     async fn reload_policy(
         &self,
-        _: Request<v1::ReloadPolicyRequest>,
+        request: Request<v1::ReloadPolicyRequest>,
     ) -> Result<Response<v1::ReloadPolicyResponse>, Status> {
+        caller(&request)?.check(Permission::SystemPolicy, &Record::OF_ALL, "the server")?;
         match self.0.policies.reload(&self.0.engine).await {
             Ok(reloaded) => Ok(Response::new(v1::ReloadPolicyResponse {
                 policy_version: reloaded.version,
