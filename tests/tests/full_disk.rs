@@ -20,7 +20,7 @@ use tests::{
 use tokio_stream::StreamExt as _;
 use wire::v1::{self, watch_incidents_response::Change, watch_offers_response::Change as Notice};
 
-const DISK_BYTES: u64 = 128 << 20;
+const DISK_BYTES: u64 = 144 << 20;
 /// A message that nobody can read is kept as it came, so these fill a journal soon.
 const LARGE: usize = 200_000;
 /// Most of them until a journal without a disk behind it must have failed: two segments of it are full then.

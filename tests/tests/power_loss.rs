@@ -19,8 +19,8 @@ use tests::{
     wait,
 };
 
-/// Two journals with a spare segment each, and the state store.
-const DISK_BYTES: u64 = 112 << 20;
+/// Two journals with a spare segment each, the small one of users, and the state store.
+const DISK_BYTES: u64 = 120 << 20;
 /// Cuts that a check of a change has time for.
 const CUTS: u64 = 4;
 /// Most presses between two cuts.

@@ -16,7 +16,7 @@ use tests::{
 };
 use wire::v1;
 
-const DISK_BYTES: u64 = 128 << 20;
+const DISK_BYTES: u64 = 144 << 20;
 /// Presses while it hangs: many times what a broker lets be under way.
 const PRESSES: usize = 1_000;
 /// How long the server may take to notice that the disk is back.

@@ -121,6 +121,18 @@ pub(crate) fn open_registry(
     Ok(books)
 }
 
+/// The journal of users is small: a few records a day, each shorter than a page.
+fn small() -> Options {
+    let (segment_bytes, ballast_bytes) = (1 << 20, 2 << 20);
+    Options {
+        segment_bytes,
+        ballast_bytes,
+        max_record_bytes: 1 << 20,
+        backlog_bytes: 16 << 20,
+        ..Options::default()
+    }
+}
+
 /// Reads back who may come in.
 pub(crate) fn open_gate(
     folders: &Folders,
@@ -134,8 +146,7 @@ pub(crate) fn open_gate(
         events.iter().for_each(|event| state.evolve(event));
         Ok(())
     };
-    let opened =
-        Journal::open(&folders.access_journal(), Options::default(), Sequence(0), replay, gate::take);
+    let opened = Journal::open(&folders.access_journal(), small(), Sequence(0), replay, gate::take);
     let (journal, report) = opened.context("the access journal cannot be opened")?;
     tell_opened("access", &report);
     Ok(Gate::new(mode, policy, state, journal, clock))
