@@ -29,7 +29,7 @@ const RATES: [u32; 3] = [100, 1_000, 2_500];
 /// nothing of an earlier storm is measured.
 const REST: Duration = Duration::from_secs(75);
 /// Where the search for the highest sustained rate begins, and by how much it climbs.
-const CLIMB: (f64, f64) = (200.0, 1.4);
+const CLIMB: (f64, f64) = (50.0, 1.4);
 const CLIMB_LENGTH: Duration = Duration::from_secs(4);
 /// More than this is not looked for.
 const SUMMIT: u32 = 25_000;
