@@ -10,6 +10,7 @@ use tests::{
     world::place,
 };
 use tonic::Code;
+use tonic_types::StatusExt as _;
 use wire::v1::{self, Role};
 
 /// What each role may do with at least one record, written down apart from the policy. `signed_in` is left out.
@@ -203,6 +204,11 @@ async fn an_operator_meets_their_own_county_only() {
     for (place, answer) in refused.into_iter().enumerate() {
         assert_eq!(answer.expect_err("not theirs").code(), Code::NotFound, "{place}");
     }
+
+    // What no role of theirs permits for any record is refused before it is looked at, and says what is missing.
+    let refused = registry.create_elder(v1::CreateElderRequest::default()).await.expect_err("no clerk");
+    let details = refused.get_details_error_info().expect("an ErrorInfo");
+    assert_eq!(details.metadata.get("permission").map(String::as_str), Some("elders.write"));
 
     // What they do is theirs by their login, whatever they say.
     let taken = v1::AcknowledgeIncidentRequest { name: incident.clone(), operator: "somebody".to_owned() };

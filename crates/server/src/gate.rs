@@ -157,8 +157,8 @@ pub(crate) enum Refusal {
     #[error("choose a password of your own first: AccessService.ChangePassword")]
     MustChangePassword,
     /// No grant of theirs permits it for any record.
-    #[error("you are not permitted {0}: ask an administrator for a role that is")]
-    NotPermitted(&'static str),
+    #[error("no role of yours permits {}", .0.name())]
+    NotPermitted(Permission),
     /// There is no such method, or nobody has said what it needs.
     #[error("nobody may call this")]
     Undeclared,
@@ -225,7 +225,7 @@ impl Gate {
                 return Err(Refusal::MustChangePassword);
             }
             if !self.policy.may_somewhere(&caller.grants, permission) {
-                return Err(Refusal::NotPermitted(permission.name()));
+                return Err(Refusal::NotPermitted(permission));
             }
         }
         Ok(if method.streams { Admitted::ForAsLong(caller) } else { Admitted::Once(caller) })

@@ -23,7 +23,7 @@ use crate::{
     metrics,
     node::Node,
     rpc::{
-        access::Users, incidents::Incidents, ingest::Ingestion, notifications::Notifications,
+        access::Users, incidents::Incidents, ingest::Ingestion, not_permitted, notifications::Notifications,
         registry::Registry, responders::Responders, system::System,
     },
 };
@@ -93,7 +93,8 @@ async fn guard(State(node): State<Arc<Node>>, mut request: Request, next: Next) 
             let status = match refusal {
                 Refusal::Unknown => Status::unauthenticated(message),
                 Refusal::MustChangePassword => Status::failed_precondition(message),
-                Refusal::NotPermitted(_) | Refusal::Undeclared => Status::permission_denied(message),
+                Refusal::NotPermitted(permission) => not_permitted(permission, "any record"),
+                Refusal::Undeclared => Status::permission_denied(message),
             };
             return status.into_http();
         }

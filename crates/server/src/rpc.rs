@@ -12,7 +12,7 @@ mod scope;
 pub(crate) mod system;
 mod watch;
 
-pub(crate) use scope::of_sender;
+pub(crate) use scope::{not_permitted, of_sender};
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
